@@ -1,0 +1,2 @@
+//! The copperlink program.
+fn main() {}

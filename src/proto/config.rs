@@ -1,0 +1,268 @@
+//! What a session must be told: its channels, its lines and a number of its own.
+//!
+//! Values only. Reading a settings file is the program's work; [`LinkConfig::validate`] holds
+//! the rules that the protocol itself needs.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::error::ConfigError;
+use super::time::{BitRate, Duration};
+
+/// A link's configuration: everything a [`Session`](super::Session) needs to know.
+#[derive(Clone, Debug)]
+pub struct LinkConfig {
+    /// Shown to the far end, for instance `room-1`. At most [`LinkConfig::MAX_NAME`] bytes.
+    pub name: String,
+    /// A random number, different at each start of the program.
+    pub session: SessionId,
+    /// The lines that the link runs over; [`LineId`] counts them from zero.
+    pub lines: Vec<LineConfig>,
+    /// The channels. Both ends must agree on id, class and `rtcp`.
+    pub channels: Vec<ChannelConfig>,
+    /// What an earlier run of this end had already delivered, so that the far end does not
+    /// send it again. `None` when nothing is remembered.
+    pub resume: Option<ResumePoint>,
+}
+
+impl LinkConfig {
+    /// Longest name of a link, line or channel, in bytes.
+    pub const MAX_NAME: usize = 32;
+    /// Most flows a link carries: a channel is one, and its RTCP is another.
+    pub const MAX_FLOWS: usize = 31;
+
+    /// Checks the rules of the protocol.
+    ///
+    /// # Errors
+    /// The first rule that is broken.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        if self.session.0 == 0 {
+            return Err(ConfigError::ZeroSession);
+        }
+        if self.lines.is_empty() || self.lines.len() > usize::from(u8::MAX) {
+            return Err(ConfigError::LineCount {
+                count: self.lines.len(),
+            });
+        }
+        let flows: usize = self.channels.iter().map(|c| 1 + usize::from(c.rtcp)).sum();
+        if flows > Self::MAX_FLOWS {
+            return Err(ConfigError::TooManyFlows {
+                flows,
+                most: Self::MAX_FLOWS,
+            });
+        }
+        let names = self.channels.iter().map(|c| &c.name).chain([&self.name]);
+        for name in names.chain(self.lines.iter().map(|line| &line.name)) {
+            if name.len() > Self::MAX_NAME {
+                return Err(ConfigError::NameTooLong {
+                    name: name.clone(),
+                    most: Self::MAX_NAME,
+                });
+            }
+        }
+        for (i, channel) in self.channels.iter().enumerate() {
+            if self.channels[..i]
+                .iter()
+                .any(|other| other.id == channel.id)
+            {
+                return Err(ConfigError::DuplicateChannel { id: channel.id });
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Number of one run of one end. Random, never zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(transparent)]
+pub struct SessionId(pub u32);
+
+impl fmt::Display for SessionId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:08x}", self.0)
+    }
+}
+
+/// One line: what the core must know of it. The device behind it is the shell's affair.
+#[derive(Clone, Debug)]
+pub struct LineConfig {
+    /// Shown to the technician, for instance the device's name.
+    pub name: String,
+    /// What the line carries, in bit/s of ten-bit characters. The pacer starts from it.
+    pub rate: BitRate,
+    /// The most line time that may wait below the core, in the kernel or the modem.
+    pub queue_bound: Duration,
+    /// Never send 0x11 and 0x13, and ignore them when they arrive: the path takes them for
+    /// XOFF and XON. Both ends must agree.
+    pub avoid_xon_xoff: bool,
+}
+
+impl LineConfig {
+    /// Default of [`LineConfig::queue_bound`].
+    pub const QUEUE_BOUND: Duration = Duration::from_millis(4);
+
+    /// A line of that name and rate, with the default bound.
+    pub fn new(name: impl Into<String>, rate: BitRate) -> Self {
+        Self {
+            name: name.into(),
+            rate,
+            queue_bound: Self::QUEUE_BOUND,
+        }
+    }
+}
+
+/// Names a line of the link: its place in [`LinkConfig::lines`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct LineId(pub u8);
+
+/// Names a channel of the link, 1 to 255. Both ends use the same number for the same channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct ChannelId(pub u8);
+
+impl fmt::Display for ChannelId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// One local port of the equipment: a channel's media, or the RTCP that rides with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Port {
+    /// The channel.
+    pub channel: ChannelId,
+    /// Which of its two ports.
+    pub kind: PortKind,
+}
+
+impl Port {
+    /// The media port of `channel`.
+    pub const fn media(channel: ChannelId) -> Self {
+        Self {
+            channel,
+            kind: PortKind::Media,
+        }
+    }
+
+    /// The RTCP port of `channel`.
+    pub const fn rtcp(channel: ChannelId) -> Self {
+        Self {
+            channel,
+            kind: PortKind::Rtcp,
+        }
+    }
+}
+
+/// Which port of a channel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum PortKind {
+    /// What the channel is for.
+    Media,
+    /// Its RTCP, one UDP port above.
+    Rtcp,
+}
+
+/// A channel's configuration.
+#[derive(Clone, Debug)]
+pub struct ChannelConfig {
+    /// Same number at both ends.
+    pub id: ChannelId,
+    /// Shown to the technician. The ends may name a channel differently.
+    pub name: String,
+    /// What is promised.
+    pub class: Class,
+    /// Whether RTCP rides with it.
+    pub rtcp: bool,
+    /// How long after it was handed in a datagram is still worth delivering. Control ignores it.
+    pub deadline: Duration,
+    /// Most bytes that wait in the sender's queue.
+    pub queue_bytes: usize,
+    /// Most datagrams that wait in the sender's queue.
+    pub queue_datagrams: usize,
+}
+
+impl ChannelConfig {
+    /// A channel with the defaults of its class.
+    pub fn new(id: u8, name: impl Into<String>, class: Class) -> Self {
+        let (deadline, queue_bytes, queue_datagrams) = match class {
+            Class::Audio => (Duration::from_millis(150), 16 << 10, 64),
+            Class::Video => (Duration::from_millis(400), 1 << 20, 1024),
+            Class::Control => (Duration::MAX, 4 << 20, 16_384),
+        };
+        let name = name.into();
+        Self {
+            id: ChannelId(id),
+            name,
+            class,
+            rtcp: false,
+            deadline,
+            queue_bytes,
+            queue_datagrams,
+        }
+    }
+}
+
+/// What a channel promises. The wire carries the discriminant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Class {
+    /// Never waits behind a long frame; late packets are dropped at the sender.
+    Audio = 1,
+    /// Uses what is left; repaired until its deadline, in order.
+    Video = 2,
+    /// Never lost, never twice, never damaged, in order.
+    Control = 3,
+}
+
+impl Class {
+    /// The largest datagram that the class carries, in bytes.
+    pub const fn max_datagram(self) -> usize {
+        match self {
+            // Two Ethernet packets: more is not a voice packet, and would hold up all others.
+            Self::Audio => 1024,
+            // The largest payload of a UDP datagram over IPv4.
+            Self::Video | Self::Control => 65_507,
+        }
+    }
+
+    /// The word in settings, status and messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+            Self::Control => "control",
+        }
+    }
+
+    /// The class behind a number on the wire.
+    pub(crate) const fn from_wire(number: u8) -> Option<Self> {
+        match number {
+            1 => Some(Self::Audio),
+            2 => Some(Self::Video),
+            3 => Some(Self::Control),
+            _ => None,
+        }
+    }
+}
+
+impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// How far an earlier run of this end had delivered the far end's control messages.
+///
+/// Saved by the shell after each delivery and handed back at the next start: with it a message
+/// that was delivered just before the program was killed is not delivered again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ResumePoint {
+    /// The session number that this end had.
+    pub own: SessionId,
+    /// The session number that the far end had.
+    pub peer: SessionId,
+    /// Per control channel the number of messages delivered in that session.
+    pub delivered: Vec<(ChannelId, u32)>,
+}

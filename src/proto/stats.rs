@@ -1,0 +1,142 @@
+//! One snapshot of everything that is counted: status, tables and tests read the same figures.
+//!
+//! Plain `u64` counters since the start of this end. Times are microseconds (`_us`), sizes bytes.
+
+use serde::Serialize;
+
+use super::config::{ChannelId, Class, SessionId};
+
+/// Everything about a link.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stats {
+    /// This end's name.
+    pub name: String,
+    /// This end's session number.
+    pub session: SessionId,
+    /// The far end's session number, once known.
+    pub peer: Option<SessionId>,
+    /// The far end's name, once known.
+    pub peer_name: Option<String>,
+    /// Sessions begun with the far end; more than one means that the far end was restarted.
+    pub sessions: u64,
+    /// One entry per line.
+    pub lines: Vec<LineStats>,
+    /// One entry per channel, and one more for RTCP where a channel has it.
+    pub channels: Vec<ChannelStats>,
+}
+
+/// Where a line stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LineState {
+    /// The device is not open, or the modem has no carrier.
+    Closed,
+    /// Hellos go out; no session yet.
+    Calling,
+    /// Frames are carried.
+    Up,
+    /// Was up; now nothing comes through. The session is kept.
+    Cut,
+    /// The far end is there, but nothing is carried: see the trouble.
+    Refused,
+}
+
+/// One line.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LineStats {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub state: LineState,
+    /// What is wrong, in words.
+    pub trouble: Option<String>,
+    /// Rate in use by the pacer, bit/s.
+    pub rate_bps: u64,
+    /// Smoothed round trip, `None` before the first.
+    pub rtt_us: Option<u64>,
+    /// Line time that still waits below the core.
+    pub queue_us: u64,
+    /// Bytes handed to the line.
+    pub bytes_sent: u64,
+    /// Bytes that came from the line.
+    pub bytes_received: u64,
+    /// Frames sent, hellos included.
+    pub frames_sent: u64,
+    /// Good frames received, hellos included.
+    pub frames_received: u64,
+    /// Received frames that failed their check, or could not be read.
+    pub frames_bad: u64,
+    /// Frames put together again after an express frame had interrupted them.
+    pub frames_joined: u64,
+    /// Times an express frame interrupted a frame of ours.
+    pub interruptions: u64,
+    /// Our frames that the far end did not get.
+    pub frames_lost: u64,
+    /// Reports sent, and their bytes on the line.
+    pub reports_sent: u64,
+    /// Bytes of frames that carried a report alone.
+    pub report_bytes_sent: u64,
+    /// Times the line went from up to cut.
+    pub cuts: u64,
+    /// Restarts of the hello because the device came back.
+    pub openings: u64,
+}
+
+/// One channel, or the RTCP that rides with it.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ChannelStats {
+    /// Its id.
+    pub id: ChannelId,
+    /// Its name; RTCP has `/rtcp` behind it.
+    pub name: String,
+    /// Its class.
+    pub class: Class,
+    /// Whether this is the RTCP of the channel.
+    pub rtcp: bool,
+    /// Towards the far end.
+    pub sent: SentStats,
+    /// From the far end.
+    pub received: ReceivedStats,
+}
+
+/// A channel towards the far end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct SentStats {
+    /// Datagrams accepted from the equipment.
+    pub accepted: u64,
+    /// Their bytes.
+    pub accepted_bytes: u64,
+    /// Datagrams whose last byte was put into a frame.
+    pub sent: u64,
+    /// Bytes on the line: segments, and their share of frame overhead, repeats included.
+    pub wire_bytes: u64,
+    /// Segments that were sent again.
+    pub resent: u64,
+    /// Waiting now: datagrams.
+    pub queued: u64,
+    /// Waiting now: bytes.
+    pub queued_bytes: u64,
+    /// Dropped: larger than the class carries.
+    pub dropped_too_large: u64,
+    /// Dropped: the queue was full.
+    pub dropped_queue_full: u64,
+    /// Dropped: waited longer than its deadline.
+    pub dropped_late: u64,
+}
+
+/// A channel from the far end.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct ReceivedStats {
+    /// Datagrams delivered to the equipment.
+    pub delivered: u64,
+    /// Their bytes.
+    pub delivered_bytes: u64,
+    /// Datagrams that the far end numbered and that never came, or not in time.
+    pub missing: u64,
+    /// Pieces that came twice, or after their turn.
+    pub repeated: u64,
+    /// Put together whole, but the check over the whole failed.
+    pub damaged: u64,
+    /// Pieces that did not fit what was announced, or had no room.
+    pub refused: u64,
+}

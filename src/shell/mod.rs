@@ -1,0 +1,1 @@
+//! The only library folder with tokio, the clock, devices and sockets.
