@@ -108,6 +108,7 @@ impl LineConfig {
             name: name.into(),
             rate,
             queue_bound: Self::QUEUE_BOUND,
+            avoid_xon_xoff: false,
         }
     }
 }
