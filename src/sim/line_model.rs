@@ -440,7 +440,8 @@ impl LineModel {
         let queued = self.queue.len();
         let at = self.clock.end_of(missing.min(foreseen).min(queued));
         if queued < missing.min(foreseen) {
-            return Some(at + self.silence());
+            let stray = self.noise.idle_to_stray().map(|left| at + left);
+            return earliest(stray, Some(at + self.silence()));
         }
         Some(at)
     }

@@ -242,6 +242,42 @@ fn stray_bytes_come_only_while_the_line_is_idle() {
 }
 
 #[test]
+fn short_pauses_add_up_to_stray_bytes() {
+    let noise = Noise {
+        idle_byte_rate: 100.0,
+        ..Noise::NONE
+    };
+    let mut line = LineModel::new(slow().with_noise(noise));
+    // A byte every 2 ms: half of the time the line is idle.
+    for i in 0..20_000 {
+        line.handle_bytes(at(2_000 * i), &[0]);
+    }
+    let strays = line.stats().bytes_inserted;
+    assert!((1_800..2_200).contains(&strays), "{strays}");
+}
+
+#[test]
+fn a_stray_byte_that_fills_a_chunk_is_not_late() {
+    let noise = Noise {
+        idle_byte_rate: 1_000.0,
+        ..Noise::NONE
+    };
+    for seed in 0..20 {
+        let config = slow().with_noise(noise).with_chunk(4).with_seed(seed);
+        let (mut busy, mut lazy) = (LineModel::new(config.clone()), LineModel::new(config));
+        busy.handle_bytes(at(0), &[0; 6]);
+        lazy.handle_bytes(at(0), &[0; 6]);
+        let mut expected = Vec::new();
+        for micros in 0..20_000 {
+            let mut buf = Vec::new();
+            busy.poll_bytes(at(micros), &mut buf);
+            expected.extend(buf.into_iter().map(|byte| (at(micros), byte)));
+        }
+        assert_eq!(drain(&mut lazy, at(19_999)), expected, "seed {seed}");
+    }
+}
+
+#[test]
 fn noise_and_faults_begin_when_they_are_set() {
     let mut line = LineModel::new(slow().with_buffer(100));
     line.handle_bytes(at(0), &[0; 20]);
