@@ -5,13 +5,16 @@
 //! It assumes of its caller that `now` never goes back.
 //! It leaves sockets and devices to the shell.
 
+pub mod call;
 mod fault;
 mod line_clock;
 pub mod line_model;
 pub mod noise;
 pub mod rng;
 pub mod traffic;
+pub mod world;
 
+pub use call::{Call, Tally};
 pub use fault::Fault;
 pub use line_model::{LineModel, LineModelConfig, LineModelStats};
 pub use noise::{Bursts, Noise};
@@ -19,3 +22,4 @@ pub use rng::Rng;
 pub use traffic::{
     AudioConfig, AudioSource, ControlConfig, ControlSource, Source, VideoConfig, VideoSource,
 };
+pub use world::{Side, Wiring, World};

@@ -1,0 +1,176 @@
+//! A call over a [`World`]: what equipment sends, what arrives, when, and whether it is right.
+//!
+//! Each datagram that arrives is held against what was sent on that port, in order: what was
+//! passed over is lost, what was never sent is wrong.
+
+use std::collections::VecDeque;
+
+use bytes::Bytes;
+
+use super::{Side, Source, World};
+use crate::proto::config::Port;
+use crate::proto::error::Refused;
+use crate::proto::time::{Duration, Instant, earliest};
+
+/// Sources at both ends, and what became of what they sent.
+#[derive(Default)]
+pub struct Call {
+    streams: Vec<Stream>,
+}
+
+struct Stream {
+    from: Side,
+    port: Port,
+    source: Box<dyn Source>,
+    until: Option<Instant>,
+    sent: VecDeque<(Instant, Bytes)>,
+    tally: Tally,
+}
+
+/// What became of the datagrams of one port in one direction.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Datagrams that the equipment sent.
+    pub offered: u64,
+    /// Of these, refused at once.
+    pub refused: u64,
+    /// Arrived byte for byte.
+    pub delivered: u64,
+    /// Their bytes.
+    pub delivered_bytes: u64,
+    /// Passed over by later ones that arrived.
+    pub lost: u64,
+    /// Arrived, but not sent, or not in this place: damaged, twice, or out of order.
+    pub wrong: u64,
+    /// One-way delay of each that arrived.
+    pub delays: Vec<Duration>,
+    /// When each arrived.
+    pub arrivals: Vec<Instant>,
+}
+
+impl Tally {
+    /// Share of the offered datagrams that were lost, those still on their way not counted.
+    pub fn loss(&self) -> f64 {
+        self.lost as f64 / (self.lost + self.delivered).max(1) as f64
+    }
+
+    /// The delay that `share` (0 to 1) of the delivered datagrams do not exceed.
+    pub fn delay(&self, share: f64) -> Duration {
+        let mut sorted = self.delays.clone();
+        sorted.sort_unstable();
+        let index = (share * sorted.len() as f64).ceil() as usize;
+        sorted
+            .get(index.saturating_sub(1))
+            .copied()
+            .unwrap_or_default()
+    }
+}
+
+impl Call {
+    /// Puts a source behind a port of an end, until a time if one is given.
+    pub fn add(
+        &mut self,
+        from: Side,
+        port: Port,
+        source: impl Source + 'static,
+        until: Option<Instant>,
+    ) {
+        let (sent, tally) = Default::default();
+        self.streams.push(Stream {
+            from,
+            port,
+            source: Box::new(source),
+            until,
+            sent,
+            tally,
+        });
+    }
+
+    /// What became of what `from` sent on a port.
+    pub fn tally(&self, from: Side, port: Port) -> Option<&Tally> {
+        let stream = self
+            .streams
+            .iter()
+            .find(|stream| stream.from == from && stream.port == port)?;
+        Some(&stream.tally)
+    }
+
+    /// Datagrams of a port whose fate is open.
+    pub fn open(&self, from: Side, port: Port) -> usize {
+        let stream = self
+            .streams
+            .iter()
+            .find(|stream| stream.from == from && stream.port == port);
+        stream.map_or(0, |stream| stream.sent.len())
+    }
+
+    /// Runs the world with the call to `until`.
+    pub fn run_until(&mut self, world: &mut World, until: Instant) {
+        loop {
+            let source = self.streams.iter().filter_map(Stream::next).min();
+            let next = earliest(source, world.poll_timeout());
+            let Some(next) = next.filter(|&next| next <= until) else {
+                break;
+            };
+            world.advance(next.max(world.now()));
+            for stream in &mut self.streams {
+                stream.offer(world);
+            }
+            self.collect(world);
+        }
+        world.run_until(until);
+        self.collect(world);
+    }
+
+    fn collect(&mut self, world: &mut World) {
+        for side in Side::BOTH {
+            while let Some((at, port, datagram)) = world.poll_datagram(side) {
+                let from = side.other();
+                let stream = self
+                    .streams
+                    .iter_mut()
+                    .find(|stream| stream.from == from && stream.port == port);
+                if let Some(stream) = stream {
+                    stream.take(at, &datagram);
+                }
+            }
+        }
+    }
+}
+
+impl Stream {
+    fn next(&self) -> Option<Instant> {
+        let next = self.source.poll_timeout()?;
+        self.until.is_none_or(|until| next < until).then_some(next)
+    }
+
+    fn offer(&mut self, world: &mut World) {
+        while self.next().is_some_and(|next| next <= world.now()) {
+            let Some(datagram) = self.source.poll_datagram(world.now()) else {
+                break;
+            };
+            self.tally.offered += 1;
+            match world.send(self.from, self.port, datagram.clone()) {
+                Ok(()) => self.sent.push_back((world.now(), datagram)),
+                Err(Refused::NoSuchPort | Refused::TooLarge { .. } | Refused::QueueFull) => {
+                    self.tally.refused += 1
+                }
+            }
+        }
+    }
+
+    fn take(&mut self, at: Instant, datagram: &Bytes) {
+        let Some(place) = self.sent.iter().position(|(_, sent)| sent == datagram) else {
+            self.tally.wrong += 1;
+            return;
+        };
+        self.tally.lost += place as u64;
+        self.sent.drain(..place);
+        if let Some((sent, _)) = self.sent.pop_front() {
+            self.tally.delays.push(at.since(sent));
+        }
+        self.tally.arrivals.push(at);
+        self.tally.delivered += 1;
+        self.tally.delivered_bytes += datagram.len() as u64;
+    }
+}

@@ -1,0 +1,113 @@
+//! The call itself.
+
+use std::time::Duration;
+
+use copperlink::sim::{Noise, Side};
+
+use crate::common::{AUDIO, CONTROL, VIDEO, call, seconds, world};
+
+#[test]
+fn a_clean_line_carries_everything_in_time() {
+    let mut world = world(38_400, Noise::NONE, 1);
+    let mut call = call(12_000, seconds(60.0), 1);
+    call.run_until(&mut world, seconds(62.0));
+    for side in Side::BOTH {
+        for port in [AUDIO, VIDEO, CONTROL] {
+            let tally = call.tally(side, port).expect("a stream");
+            println!(
+                "{side:?} channel {}: {} offered, {} delivered, delay p50 {:?} p99 {:?} max {:?}",
+                port.channel,
+                tally.offered,
+                tally.delivered,
+                tally.delay(0.5),
+                tally.delay(0.99),
+                tally.delay(1.0)
+            );
+            assert_eq!(
+                (tally.delivered, tally.lost, tally.wrong),
+                (tally.offered, 0, 0)
+            );
+        }
+        let audio = call.tally(side, AUDIO).expect("a stream");
+        assert!(
+            audio.delay(0.99) < Duration::from_millis(30),
+            "{:?}",
+            audio.delay(0.99)
+        );
+        assert_eq!(
+            world.session(side).expect("runs").stats().lines[0].frames_bad,
+            0
+        );
+    }
+}
+
+#[test]
+fn audio_does_not_wait_for_video_that_is_more_than_the_line_carries() {
+    let mut world = world(38_400, Noise::NONE, 1);
+    let mut call = call(58_000, seconds(60.0), 1);
+    call.run_until(&mut world, seconds(62.0));
+    for side in Side::BOTH {
+        let audio = call.tally(side, AUDIO).expect("a stream");
+        println!(
+            "audio p99 {:?} max {:?}, lost {}",
+            audio.delay(0.99),
+            audio.delay(1.0),
+            audio.lost
+        );
+        assert_eq!((audio.lost, audio.wrong), (0, 0));
+        assert!(
+            audio.delay(0.99) < Duration::from_millis(40),
+            "{:?}",
+            audio.delay(0.99)
+        );
+        let control = call.tally(side, CONTROL).expect("a stream");
+        assert_eq!((control.delivered, control.wrong), (control.offered, 0));
+        let video = call.tally(side, VIDEO).expect("a stream");
+        assert_eq!(video.wrong, 0);
+        assert!(
+            video.delay(1.0) < Duration::from_millis(900),
+            "{:?}",
+            video.delay(1.0)
+        );
+        let stats = world.session(side).expect("runs").stats();
+        assert!(
+            stats.channels[1].sent.dropped_late > 0,
+            "the drops have their counter"
+        );
+        let line = &stats.lines[0];
+        assert!(line.interruptions > 1000, "{}", line.interruptions);
+        let share = line.report_bytes_sent as f64 / line.bytes_sent as f64;
+        assert!(share < 0.03, "reports took {share}");
+    }
+}
+
+#[test]
+fn a_noisy_line_delivers_no_wrong_byte_and_loses_no_control() {
+    for ber in [1e-5, 1e-4, 3e-4, 1e-3] {
+        let mut world = world(38_400, Noise::bit_errors(ber), 7);
+        let mut call = call(8_000, seconds(60.0), 3);
+        call.run_until(&mut world, seconds(80.0));
+        for side in Side::BOTH {
+            let [audio, video, control] =
+                [AUDIO, VIDEO, CONTROL].map(|port| call.tally(side, port).expect("a stream"));
+            println!(
+                "BER {ber:.0e} {side:?}: audio lost {:.2} %, video lost {:.2} %, control {}/{}, p99 {:?}",
+                audio.loss() * 100.0,
+                video.loss() * 100.0,
+                control.delivered,
+                control.offered,
+                control.delay(0.99),
+            );
+            assert_eq!((audio.wrong, video.wrong, control.wrong), (0, 0, 0));
+            assert_eq!((control.delivered, control.lost), (control.offered, 0));
+            // A 34-byte audio frame without parity: what the bits allow, and nothing on top.
+            let expected = 1.0 - (1.0 - ber).powi(8 * 42);
+            assert!(
+                audio.loss() < expected * 1.3 + 0.01,
+                "{} of {expected}",
+                audio.loss()
+            );
+            assert!(video.loss() < 0.02, "{}", video.loss());
+        }
+    }
+}

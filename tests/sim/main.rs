@@ -1,0 +1,8 @@
+//! Two whole ends in virtual time: what users would see over an hour happens here in seconds,
+//! and repeats exactly from its seed.
+
+mod call;
+mod coming_up;
+mod common;
+mod control;
+mod long;
