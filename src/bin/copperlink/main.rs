@@ -1,2 +1,5 @@
 //! The copperlink program.
-fn main() {}
+mod settings;
+fn main() {
+    match settings::load(std::path::Path::new(&std::env::args().nth(1).unwrap())) { Ok(s) => println!("{s:?}"), Err(e) => { eprintln!("{e}"); eprint!("{}", e.drawn(true)); } }
+}
