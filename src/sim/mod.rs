@@ -1,1 +1,21 @@
-//! Lines that misbehave on purpose.
+//! Lines that misbehave on purpose, and equipment that talks over them.
+//!
+//! Promise: pure and seeded. Nothing here reads a clock or the machine's randomness, so a run
+//! repeats exactly, in virtual time as well as behind a real device.
+//! It assumes of its caller that `now` never goes back.
+//! It leaves sockets and devices to the shell.
+
+mod fault;
+mod line_clock;
+pub mod line_model;
+pub mod noise;
+pub mod rng;
+pub mod traffic;
+
+pub use fault::Fault;
+pub use line_model::{LineModel, LineModelConfig, LineModelStats};
+pub use noise::{Bursts, Noise};
+pub use rng::Rng;
+pub use traffic::{
+    AudioConfig, AudioSource, ControlConfig, ControlSource, Source, VideoConfig, VideoSource,
+};
