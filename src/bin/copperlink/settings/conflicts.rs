@@ -42,7 +42,11 @@ fn same_id(plan: &Plan, problems: &mut Vec<Problem>) {
 }
 
 fn same_device(plan: &Plan, problems: &mut Vec<Problem>) {
-    let devices: Vec<_> = plan.lines.iter().filter_map(|l| l.device.as_ref()).collect();
+    let devices: Vec<_> = plan
+        .lines
+        .iter()
+        .filter_map(|l| l.device.as_ref())
+        .collect();
     for (i, device) in devices.iter().enumerate() {
         if let Some(first) = devices[..i].iter().find(|other| other == &device) {
             let what = format!("the device {} is used twice", device.get_ref());

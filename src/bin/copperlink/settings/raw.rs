@@ -238,7 +238,10 @@ mod tests {
     fn a_missing_key_is_named_at_its_table() {
         let problems = problems_of("[link]\nname = \"a\"\n[[line]]\ndevice = \"/dev/x\"\n");
         assert_eq!(problems.len(), 1);
-        assert_eq!(problems[0].0, "the key `baud` is missing; expected baud = …");
+        assert_eq!(
+            problems[0].0,
+            "the key `baud` is missing; expected baud = …"
+        );
         assert_eq!(problems[0].1, "[[line]]");
     }
 

@@ -272,8 +272,7 @@ impl Words<'_> {
         let bytes = raw.queue_bytes.as_ref();
         let bytes = bytes.map(|n| self.number(n, 1024..=64 << 20, "the queue", " bytes"));
         let datagrams = raw.queue_datagrams.as_ref();
-        let datagrams =
-            datagrams.map(|n| self.number(n, 1..=65_536, "the queue", " datagrams"));
+        let datagrams = datagrams.map(|n| self.number(n, 1..=65_536, "the queue", " datagrams"));
 
         let mut config = ChannelConfig::new(id?, name?, class?);
         config.rtcp = raw.rtcp;
@@ -317,7 +316,11 @@ impl Words<'_> {
 
     fn address(&mut self, raw: &Spanned<String>, key: &str, rtcp: bool) -> Option<SocketAddr> {
         let Ok(address) = raw.get_ref().parse::<SocketAddr>() else {
-            let auto = if key == "deliver" { ", or \"auto\"" } else { "" };
+            let auto = if key == "deliver" {
+                ", or \"auto\""
+            } else {
+                ""
+            };
             return self.refuse(
                 raw,
                 format!("{:?} is not an address with a port", raw.get_ref()),

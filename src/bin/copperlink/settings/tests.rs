@@ -96,39 +96,163 @@ fn defaults_and_options() {
 #[test]
 fn each_wrong_value_is_named_with_its_place() {
     let cases = [
-        ("baud = 115200", "baud = 49", "f:6:8: baud 49 bit/s is impossible; expected 50 to 20000000 bit/s"),
-        ("baud = 115200", "baud = 20000001", "f:6:8: baud 20000001 bit/s is impossible"),
-        ("baud = 115200", "baud = 19200", "f:7:8: the line rate 33600 is higher than the port rate 19200 (the baud, line 6)"),
-        ("rate = 33600", "rate = -1", "f:7:8: rate -1 bit/s is impossible"),
-        ("\"hardware\"", "\"both\"", "f:8:8: there is no flow control \"both\"; expected \"none\", \"hardware\" or \"software\""),
-        ("flow = ", "modem = \"courier\"\nflow = ", "f:8:9: modem profiles are not yet available in this version"),
-        ("id = 2", "id = 1", "f:19:6: the channel id 1 is used twice (first used, line 11)"),
-        ("id = 2", "id = 0", "f:19:6: the channel id 0 is impossible; expected 1 to 255"),
-        ("id = 2", "id = 256", "f:19:6: the channel id 256 is impossible"),
-        ("class = \"video\"", "class = \"rtp\"", "f:21:9: the class \"rtp\" is not yet available in this version"),
-        ("class = \"video\"", "class = \"data\"", "f:21:9: the class \"data\" is not yet available in this version"),
-        ("class = \"video\"", "class = \"film\"", "f:21:9: there is no class \"film\"; expected \"audio\", \"video\" or \"control\""),
-        ("127.0.0.1:5006", "localhost:5006", "f:22:10: \"localhost:5006\" is not an address with a port; expected numbers such as"),
-        ("127.0.0.1:5006", "127.0.0.1:0", "f:22:10: listen has port 0"),
-        ("127.0.0.1:5006", "127.0.0.1:5004", "f:22:10: channel 2 'video' would listen on 127.0.0.1:5004, which is taken by channel 1 'audio' (127.0.0.1:5004) (taken here, line 14)"),
-        ("127.0.0.1:5006", "127.0.0.1:5005", "which is taken by channel 1 'audio' with its RTCP (127.0.0.1:5005)"),
-        ("127.0.0.1:5006", "0.0.0.0:5005", "f:22:10: channel 2 'video' would listen on 0.0.0.0:5005"),
-        ("127.0.0.1:5006", "[::]:5005", "f:22:10: channel 2 'video' would listen on [::]:5005"),
-        ("127.0.0.1:5004", "127.0.0.1:65535", "f:14:10: with rtcp = true the port after 65535 is used too; expected a port from 1 to 65534"),
-        ("127.0.0.1:6004", "127.0.0.1:65535", "f:15:11: with rtcp = true"),
-        ("127.0.0.1:6004", "127.0.0.1:5004", "f:15:11: channel 1 'audio' would deliver to its own listening port 127.0.0.1:5004 (it listens, line 14)"),
-        ("127.0.0.1:6004", "127.0.0.1:5003", "would deliver to its own listening port"),
-        ("127.0.0.1:6004", "0.0.0.0:6004", "f:15:11: nothing can be sent to 0.0.0.0"),
-        ("127.0.0.1:6004", "[::1]:6004", "f:15:11: nothing can be sent from 127.0.0.1:5004 to [::1]:6004"),
+        (
+            "baud = 115200",
+            "baud = 49",
+            "f:6:8: baud 49 bit/s is impossible; expected 50 to 20000000 bit/s",
+        ),
+        (
+            "baud = 115200",
+            "baud = 20000001",
+            "f:6:8: baud 20000001 bit/s is impossible",
+        ),
+        (
+            "baud = 115200",
+            "baud = 19200",
+            "f:7:8: the line rate 33600 is higher than the port rate 19200 (the baud, line 6)",
+        ),
+        (
+            "rate = 33600",
+            "rate = -1",
+            "f:7:8: rate -1 bit/s is impossible",
+        ),
+        (
+            "\"hardware\"",
+            "\"both\"",
+            "f:8:8: there is no flow control \"both\"; expected \"none\", \"hardware\" or \"software\"",
+        ),
+        (
+            "flow = ",
+            "modem = \"courier\"\nflow = ",
+            "f:8:9: modem profiles are not yet available in this version",
+        ),
+        (
+            "id = 2",
+            "id = 1",
+            "f:19:6: the channel id 1 is used twice (first used, line 11)",
+        ),
+        (
+            "id = 2",
+            "id = 0",
+            "f:19:6: the channel id 0 is impossible; expected 1 to 255",
+        ),
+        (
+            "id = 2",
+            "id = 256",
+            "f:19:6: the channel id 256 is impossible",
+        ),
+        (
+            "class = \"video\"",
+            "class = \"rtp\"",
+            "f:21:9: the class \"rtp\" is not yet available in this version",
+        ),
+        (
+            "class = \"video\"",
+            "class = \"data\"",
+            "f:21:9: the class \"data\" is not yet available in this version",
+        ),
+        (
+            "class = \"video\"",
+            "class = \"film\"",
+            "f:21:9: there is no class \"film\"; expected \"audio\", \"video\" or \"control\"",
+        ),
+        (
+            "127.0.0.1:5006",
+            "localhost:5006",
+            "f:22:10: \"localhost:5006\" is not an address with a port; expected numbers such as",
+        ),
+        (
+            "127.0.0.1:5006",
+            "127.0.0.1:0",
+            "f:22:10: listen has port 0",
+        ),
+        (
+            "127.0.0.1:5006",
+            "127.0.0.1:5004",
+            "f:22:10: channel 2 'video' would listen on 127.0.0.1:5004, which is taken by channel 1 'audio' (127.0.0.1:5004) (taken here, line 14)",
+        ),
+        (
+            "127.0.0.1:5006",
+            "127.0.0.1:5005",
+            "which is taken by channel 1 'audio' with its RTCP (127.0.0.1:5005)",
+        ),
+        (
+            "127.0.0.1:5006",
+            "0.0.0.0:5005",
+            "f:22:10: channel 2 'video' would listen on 0.0.0.0:5005",
+        ),
+        (
+            "127.0.0.1:5006",
+            "[::]:5005",
+            "f:22:10: channel 2 'video' would listen on [::]:5005",
+        ),
+        (
+            "127.0.0.1:5004",
+            "127.0.0.1:65535",
+            "f:14:10: with rtcp = true the port after 65535 is used too; expected a port from 1 to 65534",
+        ),
+        (
+            "127.0.0.1:6004",
+            "127.0.0.1:65535",
+            "f:15:11: with rtcp = true",
+        ),
+        (
+            "127.0.0.1:6004",
+            "127.0.0.1:5004",
+            "f:15:11: channel 1 'audio' would deliver to its own listening port 127.0.0.1:5004 (it listens, line 14)",
+        ),
+        (
+            "127.0.0.1:6004",
+            "127.0.0.1:5003",
+            "would deliver to its own listening port",
+        ),
+        (
+            "127.0.0.1:6004",
+            "0.0.0.0:6004",
+            "f:15:11: nothing can be sent to 0.0.0.0",
+        ),
+        (
+            "127.0.0.1:6004",
+            "[::1]:6004",
+            "f:15:11: nothing can be sent from 127.0.0.1:5004 to [::1]:6004",
+        ),
         ("\"auto\"", "\"anyone\"", "or \"auto\""),
-        ("\"room-1\"", "\"room/1\"", "f:2:8: the link name \"room/1\" cannot be part of a file name"),
+        (
+            "\"room-1\"",
+            "\"room/1\"",
+            "f:2:8: the link name \"room/1\" cannot be part of a file name",
+        ),
         ("\"room-1\"", "\"\"", "f:2:8: the name is empty"),
-        ("\"audio\"\nclass", "\"a name that is much longer than it may be\"\nclass", "f:12:8: the name has 41 bytes, which is too long; expected a name of 1 to 32 bytes"),
-        ("rtcp = true", "deadline_ms = 0", "f:16:15: the deadline 0 ms is impossible; expected 10 to 60000 ms"),
-        ("rtcp = true", "queue_bytes = 0", "f:16:15: the queue 0 bytes is impossible"),
-        ("rtcp = true", "rtcp = 1", "f:16:8: `rtcp` has the wrong type: integer `1`; expected true or false"),
-        ("id = 2", "idd = 2", "f:19:1: unknown key `idd`; expected one of `id`, `name`"),
-        ("[link]", "[lnk]", "f:1:2: unknown key `lnk`; expected [link], [[line]] or [[channel]]"),
+        (
+            "\"audio\"\nclass",
+            "\"a name that is much longer than it may be\"\nclass",
+            "f:12:8: the name has 41 bytes, which is too long; expected a name of 1 to 32 bytes",
+        ),
+        (
+            "rtcp = true",
+            "deadline_ms = 0",
+            "f:16:15: the deadline 0 ms is impossible; expected 10 to 60000 ms",
+        ),
+        (
+            "rtcp = true",
+            "queue_bytes = 0",
+            "f:16:15: the queue 0 bytes is impossible",
+        ),
+        (
+            "rtcp = true",
+            "rtcp = 1",
+            "f:16:8: `rtcp` has the wrong type: integer `1`; expected true or false",
+        ),
+        (
+            "id = 2",
+            "idd = 2",
+            "f:19:1: unknown key `idd`; expected one of `id`, `name`",
+        ),
+        (
+            "[link]",
+            "[lnk]",
+            "f:1:2: unknown key `lnk`; expected [link], [[line]] or [[channel]]",
+        ),
         ("name = \"room-1\"", "", "f:1:1: the key `name` is missing"),
         ("id = 2", "id = = 2", "f:19:6: "),
         ("id = 2", "id = 2\nid = 3", "f:20:1: duplicate key"),
@@ -141,7 +265,10 @@ fn each_wrong_value_is_named_with_its_place() {
 
 #[test]
 fn a_control_channel_has_no_deadline() {
-    let text = GOOD.replace("class = \"video\"", "class = \"control\"\ndeadline_ms = 100");
+    let text = GOOD.replace(
+        "class = \"video\"",
+        "class = \"control\"\ndeadline_ms = 100",
+    );
     assert!(words_of(&text).contains("a control channel has no deadline"));
 }
 
@@ -211,7 +338,10 @@ fn a_file_that_cannot_be_read_says_why() {
     let file = folder.path().join("f");
     std::fs::write(&file, b"ab\xff").unwrap();
     let error = load(&file).unwrap_err().to_string();
-    assert!(error.ends_with("it is no text: byte 3 is not UTF-8"), "{error}");
+    assert!(
+        error.ends_with("it is no text: byte 3 is not UTF-8"),
+        "{error}"
+    );
     std::fs::write(&file, vec![b'#'; 2 << 20]).unwrap();
     let error = load(&file).unwrap_err().to_string();
     assert!(error.contains("larger than"), "{error}");
