@@ -13,7 +13,7 @@ use copperlink::shell::LinkSetup;
 use conflicts::find_conflicts;
 pub(crate) use conflicts::reaches;
 use problem::Problem;
-pub(crate) use problem::SettingsError;
+pub(crate) use problem::{ProblemFacts, SettingsError};
 
 mod conflicts;
 mod problem;

@@ -6,6 +6,7 @@
 use std::ops::Range;
 
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, MietteDiagnostic, NamedSource};
+use serde::Serialize;
 use thiserror::Error;
 
 /// One thing that is wrong, with its place in the text.
@@ -67,6 +68,30 @@ pub(crate) enum SettingsError {
 }
 
 impl SettingsError {
+    /// The same as facts for programs.
+    pub(crate) fn facts(&self) -> Vec<ProblemFacts> {
+        match self {
+            Self::Unreadable { .. } => vec![ProblemFacts {
+                line: None,
+                column: None,
+                what: self.to_string(),
+                expected: None,
+            }],
+            Self::Wrong { text, problems, .. } => problems
+                .iter()
+                .map(|problem| {
+                    let (line, column) = place(text, problem.at.start);
+                    ProblemFacts {
+                        line: Some(line),
+                        column: Some(column),
+                        what: problem.what.clone(),
+                        expected: Some(problem.expected.clone()),
+                    }
+                })
+                .collect(),
+        }
+    }
+
     /// The problems between the lines of the file that they are about, for a terminal.
     pub(crate) fn drawn(&self, colour: bool) -> String {
         let Self::Wrong {
@@ -107,6 +132,17 @@ impl SettingsError {
         out.push('\n');
         out
     }
+}
+
+/// A problem for programs.
+#[derive(Debug, Serialize)]
+pub(crate) struct ProblemFacts {
+    /// From one; `None` when the file could not be read.
+    line: Option<usize>,
+    /// From one, in characters.
+    column: Option<usize>,
+    what: String,
+    expected: Option<String>,
 }
 
 fn plain(path: &str, text: &str, problems: &[Problem]) -> String {

@@ -14,7 +14,7 @@ use copperlink::proto::time::BitRate;
 use copperlink::shell::{self, Deliver, Device, Flow, LineSetup, LinkSetup, PortSetup, status};
 
 use super::problem::Problem;
-use super::raw::{RawChannel, RawFile, RawLine, RawLink};
+use super::raw::{RawChannel, RawFile, RawLine};
 
 /// What the file asks for, as far as it could be understood.
 #[derive(Debug)]
@@ -72,12 +72,13 @@ impl Plan {
             config.channels.push(channel_config);
             ports.append(&mut channel_ports);
         }
+        let socket = status::socket_path(&name);
         Some(LinkSetup {
             config,
             lines,
             ports,
-            status_socket: self.status.then(|| status::socket_path(&name)),
-            state_file: Some(status::run_dir().join(format!("{name}.state"))),
+            status_socket: self.status.then(|| socket.clone()),
+            state_file: Some(socket.with_extension("state")),
         })
     }
 }
@@ -128,7 +129,7 @@ pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
     }
     let mut words = Words { problems };
     Plan {
-        name: file.link.as_ref().and_then(|link| words.link_name(link)),
+        name: file.link.as_ref().and_then(|link| words.name(&link.name)),
         status: file.link.as_ref().is_some_and(|link| link.status),
         lines: file.lines.iter().map(|line| words.line(line)).collect(),
         channels: file.channels.iter().map(|raw| words.channel(raw)).collect(),
@@ -141,20 +142,6 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
-    fn link_name(&mut self, link: &RawLink) -> Option<String> {
-        let name = self.name(&link.name)?;
-        // It becomes the name of the status socket and of the state file.
-        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
-        if !name.chars().all(plain) || name.starts_with('.') {
-            return self.refuse(
-                &link.name,
-                format!("the link name {name:?} cannot be part of a file name"),
-                "expected letters, digits, '-', '_' and '.'",
-            );
-        }
-        Some(name)
-    }
-
     fn line(&mut self, raw: &RawLine) -> LinePlan {
         let device = self.device(&raw.device);
         let baud = self.bit_rate(&raw.baud, "baud");
@@ -203,9 +190,9 @@ impl Words<'_> {
     fn device(&mut self, raw: &Spanned<String>) -> Option<Spanned<Device>> {
         match raw.get_ref().parse() {
             Ok(device) => Some(Spanned::new(raw.span(), device)),
-            Err(error) => self.refuse(
+            Err(_) => self.refuse(
                 raw,
-                format!("the device {:?} is not understood: {error}", raw.get_ref()),
+                format!("{:?} names no device", raw.get_ref()),
                 "expected a path such as \"/dev/ttyUSB0\", or \"tcp://host:port\"",
             ),
         }

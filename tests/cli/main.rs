@@ -1,0 +1,7 @@
+//! Runs the real program: what it says, where, and with which exit code.
+
+mod basics;
+mod demo;
+mod settings;
+mod simulate;
+mod support;
