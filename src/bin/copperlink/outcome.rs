@@ -61,7 +61,7 @@ pub(crate) fn finish(outcome: Result<Verdict, Failure>) -> ExitCode {
             report::complain(&error.drawn(report::is_colour_wanted()));
         }
         Failure::Settings(error @ SettingsError::Wrong { .. }) => {
-            report::complain(&format!("{error}\n"))
+            report::complain(&format!("{error}\n"));
         }
         other => report::complain(&format!("copperlink: {other}\n")),
     }

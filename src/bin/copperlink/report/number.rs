@@ -4,15 +4,16 @@ use std::time::Duration;
 
 /// A count of bytes: `999 B`, `1.2 kB`, `34 MB`.
 pub(crate) fn bytes(count: u64) -> String {
-    let mut value = count as f64;
-    for unit in ["B", "kB", "MB", "GB"] {
-        if value < 999.5 || unit == "GB" {
-            let digits = usize::from(unit != "B" && value < 9.95);
-            return format!("{value:.digits$} {unit}");
+    let (mut value, mut unit) = (count as f64, "B");
+    for larger in ["kB", "MB", "GB"] {
+        if value < 999.5 {
+            break;
         }
         value /= 1000.0;
+        unit = larger;
     }
-    unreachable!("the last unit takes everything")
+    let digits = usize::from(unit != "B" && value < 9.95);
+    format!("{value:.digits$} {unit}")
 }
 
 /// Milliseconds with one decimal, of microseconds.

@@ -63,8 +63,8 @@ mod tests {
         table.row(["audio".to_owned(), "7".to_owned()]);
         table.row(["x".to_owned(), "123456".to_owned()]);
         let lines: Vec<String> = table.to_string().lines().map(str::to_owned).collect();
-        assert_eq!(lines[0], " name     bytes");
-        assert_eq!(lines[1], " audio        7");
-        assert_eq!(lines[2], " x       123456");
+        assert_eq!(lines[0], " name    bytes");
+        assert_eq!(lines[1], " audio       7");
+        assert_eq!(lines[2], " x      123456");
     }
 }

@@ -90,7 +90,7 @@ impl ChannelPlan {
         let mut ports = vec![PortSetup {
             port: Port::media(config.id),
             listen,
-            deliver: deliver.clone(),
+            deliver,
         }];
         if config.rtcp {
             ports.push(PortSetup {
