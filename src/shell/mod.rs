@@ -1,1 +1,44 @@
 //! The only library folder with tokio, the clock, devices and sockets.
+//!
+//! [`Link::open`] takes the UDP ports and the status socket, [`Link::run`] runs until
+//! [`LinkHandle::stop`]. One task, the driver, owns the [`Session`](crate::proto::Session) and
+//! never blocks; each line has a task of its own around its device:
+//!
+//! ```text
+//!   equipment <--UDP--> port/udp ---+                  +--- line/task <--> device (serial, TCP)
+//!                                   +---- driver ------+
+//!   `copperlink status` <-- status -+   Session, clock +--- line/task <--> device
+//!                                   +-- state file
+//! ```
+//!
+//! Promises of the whole: memory is bounded whatever arrives; no device, socket or reader can
+//! hold up another one; an idle link costs no processor time; stopping takes less than a second.
+//! Any tokio runtime with I/O and time will do, also one of a single thread.
+
+mod clock;
+mod driver;
+mod error;
+#[cfg(test)]
+mod fake;
+pub mod line;
+mod link;
+mod port;
+mod snapshot;
+mod state;
+pub mod status;
+mod words;
+
+pub use error::{OpenError, RunError, StatusError};
+pub use line::discover;
+pub use line::pty;
+pub use line::{Device, DeviceError, Flow, LineSetup};
+pub use link::{Link, LinkHandle, LinkSetup, random_session};
+pub use port::{Deliver, PortSetup};
+pub use snapshot::{DeviceState, DeviceStatus, PortStatus, Snapshot};
+
+/// What the driver runs. The unit tests of the shell put a stand-in there whose every step they
+/// know, as the protocol is tested elsewhere.
+#[cfg(not(test))]
+use crate::proto::Session as Core;
+#[cfg(test)]
+use fake::Session as Core;

@@ -1,0 +1,389 @@
+//! THE loop: one task owns the session, and everything else reaches it through here.
+//!
+//! Promises: the session sees a clock that never goes back and is told of everything in bounded
+//! portions, so that no flood delays another source; a line is handed one small chunk and the
+//! next only after the device took it; datagrams reach the equipment and the record reaches the
+//! state file before anything more is transmitted, so an acknowledgement never leaves ahead of
+//! what it acknowledges; and it sleeps whenever nothing is due. Assumes that sockets, line tasks
+//! and state file never block. Leaves every decision about bytes to the session.
+//!
+//! ```text
+//!          +--> wait: line report, datagram, deadline, request, stop
+//!          |      | what waits, a bounded number of each
+//!          |    handle_*  -> handle_timeout, if due
+//!          |      |
+//!          |    poll_datagram -> sockets -> state file
+//!          |    poll_transmit of each line with room -> line tasks
+//!          |    poll_event -> log, snapshot
+//!          +--- poll_timeout -> how long to wait
+//! ```
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+use tokio::time::{sleep_until, timeout};
+
+use super::Core;
+use super::clock::Clock;
+use super::error::RunError;
+use super::line::{self, CHUNK, LineReport, LineSetup};
+use super::link::{LinkHandle, Request};
+use super::port::{self, UdpPorts};
+use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
+use super::state::StateFile;
+use super::status::StatusSocket;
+use super::words::Words;
+use crate::proto::config::LineId;
+use crate::proto::stats::Stats;
+use crate::proto::time::{Instant, earliest};
+use crate::proto::{LineSignals, Timer};
+
+/// What a link brings along.
+#[derive(Debug)]
+pub(super) struct Parts {
+    pub(super) clock: Clock,
+    pub(super) session: Core,
+    pub(super) lines: Vec<LineSetup>,
+    pub(super) line_names: Vec<String>,
+    pub(super) ports: UdpPorts,
+    pub(super) state: Option<StateFile>,
+    pub(super) status: Option<StatusSocket>,
+    pub(super) requests: mpsc::Receiver<Request>,
+    pub(super) handle: LinkHandle,
+}
+
+/// The driver of a link that runs.
+pub(super) struct Driver {
+    clock: Clock,
+    session: Core,
+    lines: Vec<Line>,
+    reports: mpsc::Receiver<(LineId, LineReport)>,
+    ports: UdpPorts,
+    state: Option<StateFile>,
+    requests: mpsc::Receiver<Request>,
+    handle: LinkHandle,
+    events: EventLog,
+    line_tasks: JoinSet<()>,
+    status_task: JoinSet<()>,
+}
+
+/// The driver's side of a line task.
+struct Line {
+    name: String,
+    chunks: mpsc::Sender<Vec<u8>>,
+    /// Whether the task has taken the last chunk.
+    has_room: bool,
+    status: DeviceStatus,
+}
+
+/// After [`LinkHandle::stop`].
+struct Farewell {
+    until: Instant,
+    last_sent: Instant,
+}
+
+impl Driver {
+    /// Starts the tasks around the driver.
+    pub(super) fn start(parts: Parts) -> Self {
+        let (reporter, reports) = mpsc::channel(REPORTS);
+        let mut line_tasks = JoinSet::new();
+        let mut lines = Vec::new();
+        for ((id, setup), name) in (0..).map(LineId).zip(parts.lines).zip(parts.line_names) {
+            let (chunks, to_task) = mpsc::channel(1);
+            lines.push(Line {
+                name,
+                chunks,
+                has_room: true,
+                status: DeviceStatus {
+                    device: setup.device.to_string(),
+                    baud: setup.baud,
+                    flow: setup.flow,
+                    state: DeviceState::Waiting,
+                    clear_to_send: None,
+                    problem: None,
+                },
+            });
+            line_tasks.spawn(line::run(id, setup, reporter.clone(), to_task));
+        }
+        let mut status_task = JoinSet::new();
+        if let Some(status) = parts.status {
+            status_task.spawn(status.serve(parts.handle.clone()));
+        }
+        Self {
+            clock: parts.clock,
+            session: parts.session,
+            lines,
+            reports,
+            ports: parts.ports,
+            state: parts.state,
+            requests: parts.requests,
+            handle: parts.handle,
+            events: EventLog::default(),
+            line_tasks,
+            status_task,
+        }
+    }
+
+    /// Runs until the link is stopped.
+    pub(super) async fn run(mut self) -> Result<Stats, RunError> {
+        let mut farewell: Option<Farewell> = None;
+        loop {
+            let now = self.clock.now();
+            if self.session.poll_timeout().is_some_and(|(at, _)| at <= now) {
+                self.session.handle_timeout(now);
+            }
+            let sent = self.drain(now);
+            if let Some(farewell) = &mut farewell {
+                if sent {
+                    farewell.last_sent = now;
+                }
+                if self.is_over(farewell, now) {
+                    break;
+                }
+            }
+            if self.wait(now, farewell.as_ref()).await? && farewell.is_none() {
+                farewell = Some(self.say_goodbye());
+            }
+            if self.take_waiting() {
+                // A flood: the line tasks get their turn in between.
+                tokio::task::yield_now().await;
+            }
+        }
+        Ok(self.end().await)
+    }
+
+    /// Empties the session. Says whether bytes were handed to a line.
+    fn drain(&mut self, now: Instant) -> bool {
+        while let Some((port, datagram)) = self.session.poll_datagram() {
+            self.ports.send(port, &datagram);
+        }
+        if let Some(state) = &mut self.state
+            && let Some(point) = self.session.resume_point()
+        {
+            state.save(point);
+        }
+        let sent = self.transmit(now);
+        while let Some(event) = self.session.poll_event() {
+            let words = Words::of(&event, |line| match self.line(line) {
+                Some(line) => line.name.clone(),
+                None => format!("line {}", line.0),
+            });
+            self.tell(now, &words);
+        }
+        sent
+    }
+
+    fn transmit(&mut self, now: Instant) -> bool {
+        let mut sent = false;
+        for (id, line) in (0..).map(LineId).zip(&mut self.lines) {
+            if !line.has_room {
+                continue;
+            }
+            let mut chunk = Vec::new();
+            while chunk.len() < CHUNK {
+                let room = CHUNK - chunk.len();
+                if self.session.poll_transmit(now, id, room, &mut chunk) == 0 {
+                    break;
+                }
+            }
+            if chunk.is_empty() {
+                continue;
+            }
+            line.has_room = false;
+            sent = true;
+            if let Err(error) = line.chunks.try_send(chunk) {
+                // The task has ended; waiting for the next input tells.
+                tracing::debug!("{}: a chunk could not be handed over: {error}", line.name);
+            }
+        }
+        sent
+    }
+
+    /// Waits until there is something to do, and handles the first. Says whether that was the
+    /// order to stop.
+    async fn wait(&mut self, now: Instant, farewell: Option<&Farewell>) -> Result<bool, RunError> {
+        let wake = self.wake_at(now, farewell);
+        let sleeping = async {
+            match wake {
+                Some(at) => sleep_until(self.clock.to_machine(at)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            Some((line, report)) = self.reports.recv() => self.take_report(line, report),
+            () = self.ports.readable() => {}
+            () = sleeping => {}
+            Some(reply) = self.requests.recv() => {
+                // Who asked may be gone by now.
+                let _ = reply.send(self.snapshot());
+            }
+            () = self.handle.stopped() => return Ok(true),
+            Some(ended) = self.line_tasks.join_next() => {
+                tracing::error!("the task of a line ended: {ended:?}");
+                return Err(RunError::TaskEnded);
+            }
+        }
+        Ok(false)
+    }
+
+    /// When to go on although nothing came.
+    fn wake_at(&self, now: Instant, farewell: Option<&Farewell>) -> Option<Instant> {
+        let session = self.session.poll_timeout().map(|(at, timer)| {
+            if at > now {
+                return at;
+            }
+            // Due, although the session has just been asked: it waits for something else, most
+            // likely for room. That comes with a report; meanwhile this must not become a busy loop.
+            match timer {
+                Timer::Pace if !self.lines.iter().any(|line| line.has_room) => now + NO_ROOM_PAUSE,
+                _ => now + SHORTEST_PAUSE,
+            }
+        });
+        let farewell = farewell.map(|farewell| {
+            let quiet = farewell.last_sent + QUIET;
+            if quiet > now {
+                quiet.min(farewell.until)
+            } else {
+                farewell.until
+            }
+        });
+        earliest(earliest(session, self.ports.resume_at()), farewell)
+    }
+
+    /// Handles a bounded number of what else has come. Says whether more may wait.
+    fn take_waiting(&mut self) -> bool {
+        let mut reports = 0;
+        while reports < REPORTS
+            && let Ok((line, report)) = self.reports.try_recv()
+        {
+            self.take_report(line, report);
+            reports += 1;
+        }
+        let now = self.clock.now();
+        let session = &mut self.session;
+        let datagrams = self.ports.receive(now, |from, datagram| {
+            let datagram = Bytes::copy_from_slice(datagram);
+            // Counted by the session, with the reason.
+            if let Err(refused) = session.handle_datagram(now, from, datagram) {
+                tracing::trace!("{}: {refused}", port::name(from));
+            }
+        });
+        datagrams || reports == REPORTS
+    }
+
+    fn take_report(&mut self, id: LineId, report: LineReport) {
+        let now = self.clock.now();
+        let Some(line) = self.lines.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        match report {
+            LineReport::Bytes(bytes) => self.session.handle_bytes(now, id, &bytes),
+            LineReport::Room => line.has_room = true,
+            LineReport::Signals(signals) => {
+                line.status.clear_to_send = signals.clear_to_send;
+                self.session.handle_signals(now, id, signals);
+            }
+            LineReport::Opened {
+                signals,
+                remarks,
+                news,
+            } => {
+                line.status.state = DeviceState::Open;
+                line.status.clear_to_send = signals.clear_to_send;
+                if !remarks.is_empty() {
+                    line.status.problem = Some(remarks.join("; "));
+                }
+                let opened = format!("{} is open", line.status.device);
+                self.session.handle_signals(now, id, signals);
+                if news {
+                    self.tell(now, &Words::info(opened));
+                    for remark in remarks {
+                        self.tell(now, &Words::trouble(remark));
+                    }
+                }
+            }
+            LineReport::Waiting { problem, news } => {
+                line.status.clear_to_send = None;
+                line.status.problem = Some(problem.clone());
+                if std::mem::replace(&mut line.status.state, DeviceState::Waiting)
+                    == DeviceState::Open
+                {
+                    self.session.handle_signals(now, id, LineSignals::CLOSED);
+                }
+                if news {
+                    self.tell(now, &Words::trouble(problem));
+                }
+            }
+        }
+    }
+
+    fn line(&self, id: LineId) -> Option<&Line> {
+        self.lines.get(usize::from(id.0))
+    }
+
+    fn tell(&mut self, now: Instant, words: &Words) {
+        if words.is_trouble {
+            tracing::warn!("{}", words.text);
+        } else {
+            tracing::info!("{}", words.text);
+        }
+        self.events.push(now, &words.text);
+    }
+
+    fn snapshot(&self) -> Snapshot {
+        Snapshot {
+            stats: self.session.stats(),
+            uptime_us: self.clock.now().as_micros(),
+            pid: std::process::id(),
+            devices: self.lines.iter().map(|line| line.status.clone()).collect(),
+            ports: self.ports.status(),
+            events: self.events.to_vec(),
+        }
+    }
+
+    fn say_goodbye(&mut self) -> Farewell {
+        let now = self.clock.now();
+        self.session.close(now);
+        Farewell {
+            until: now + FAREWELL,
+            last_sent: now,
+        }
+    }
+
+    /// Whether the goodbye has left, or cannot.
+    fn is_over(&self, farewell: &Farewell, now: Instant) -> bool {
+        let open = |line: &&Line| line.status.state == DeviceState::Open;
+        let mut open_lines = self.lines.iter().filter(open);
+        let is_quiet = now.since(farewell.last_sent) >= QUIET;
+        now >= farewell.until || open_lines.all(|line| is_quiet && line.has_room)
+    }
+
+    /// Ends the tasks: the lines get a moment for what they were handed.
+    async fn end(mut self) -> Stats {
+        self.status_task.shutdown().await;
+        self.lines.clear();
+        self.reports.close();
+        let lines_end = async { while self.line_tasks.join_next().await.is_some() {} };
+        if timeout(LINES_END, lines_end).await.is_err() {
+            tracing::warn!("a device did not close in time; leaving it as it is");
+        }
+        self.line_tasks.shutdown().await;
+        self.session.stats()
+    }
+}
+
+/// Reports of lines that may wait, and how many are handled at a turn.
+const REPORTS: usize = 16;
+/// A timer of the runtime is no finer.
+const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
+const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
+/// The most that a goodbye may take, and the silence after which it has surely been said.
+const FAREWELL: Duration = Duration::from_millis(300);
+const QUIET: Duration = Duration::from_millis(100);
+const LINES_END: Duration = Duration::from_millis(400);
+
+#[cfg(test)]
+#[path = "driver_tests.rs"]
+mod tests;

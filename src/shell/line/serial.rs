@@ -1,0 +1,437 @@
+//! A serial port of this host.
+//!
+//! Promises: eight data bits, no parity, one stop bit, every byte value both ways as it is; the
+//! settings are read back and a driver that gave something else is named; nobody else opens the
+//! port meanwhile, not even root; no call blocks longer than the driver needs to set a port up,
+//! closing included. Assumes nothing of the path: what is no serial port is refused before it is
+//! opened. Leaves waiting and trying again to the line task.
+
+use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::path::Path;
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use rustix::fs::{FlockOperation, Mode, OFlags, flock};
+use rustix::io::Errno;
+use rustix::termios::{
+    ControlModes, InputModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio_serial::{
+    ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, SerialPort, SerialStream, StopBits,
+};
+
+use super::discover;
+use super::holder::{Holder, owning_group};
+use super::problem::Problem;
+use super::{Flow, LineSetup};
+
+/// A serial port that is open.
+#[derive(Debug)]
+pub(super) struct SerialLine {
+    stream: SerialStream,
+    /// Most bytes that may wait in the kernel.
+    bound: usize,
+    baud: u32,
+    watches_cts: bool,
+}
+
+impl SerialLine {
+    /// Opens the port at `path`. Returns it with what is not as it was asked for, in words.
+    ///
+    /// # Errors
+    /// Why it cannot be opened.
+    pub(super) fn open(path: &Path, setup: &LineSetup) -> Result<(Self, Vec<String>), Problem> {
+        refuse_other_files(path)?;
+        let guard = open_guard(path)?;
+        let stream = open_stream(path, setup)?;
+        let mut remarks = settle(&guard, path, setup)?;
+        remarks.extend(latency_remark(path));
+        let mut line = Self {
+            stream,
+            bound: bytes_in(setup.baud, KERNEL_QUEUE).clamp(32, 4096),
+            baud: setup.baud,
+            watches_cts: false,
+        };
+        // What came before nobody listened to, and what an earlier program left is not ours.
+        if let Err(error) = line.stream.clear(ClearBuffer::All) {
+            tracing::debug!("{}: old input stays: {error}", path.display());
+        }
+        line.watches_cts = setup.flow == Flow::Hardware && line.clear_to_send().is_some();
+        Ok((line, remarks))
+    }
+
+    /// Whether the port has a CTS signal, and the settings rely on it.
+    pub(super) fn watches_cts(&self) -> bool {
+        self.watches_cts
+    }
+
+    /// CTS; `None` where there is no such signal, as on a pseudo terminal.
+    pub(super) fn clear_to_send(&mut self) -> Option<bool> {
+        self.stream.read_clear_to_send().ok()
+    }
+
+    /// How many bytes may be written now, so that little waits in the kernel; or how long to
+    /// wait before asking again.
+    pub(super) fn room(&self) -> Result<usize, Duration> {
+        let queued = self.queued();
+        if queued < self.bound {
+            return Ok(self.bound - queued);
+        }
+        let excess = u32::try_from(queued - self.bound / 2).unwrap_or(u32::MAX);
+        let time = Duration::from_secs(1) * excess / (self.baud / BITS_PER_BYTE).max(1);
+        Err(time.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+    }
+
+    /// Bytes that wait in the kernel. Zero where the driver does not know, as on a pseudo terminal.
+    pub(super) fn queued(&self) -> usize {
+        self.stream
+            .bytes_to_write()
+            .map_or(0, |bytes| bytes as usize)
+    }
+
+    pub(super) fn poll_read(
+        &mut self,
+        cx: &mut Context<'_>,
+        buffer: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut buffer = ReadBuf::new(buffer);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
+        Poll::Ready(Ok(buffer.filled().len()))
+    }
+
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+}
+
+impl Drop for SerialLine {
+    /// Closing a port waits, up to half a minute, until its output has left. Output that is held
+    /// off never leaves.
+    fn drop(&mut self) {
+        if self.queued() > 0
+            && let Err(error) = self.stream.clear(ClearBuffer::Output)
+        {
+            tracing::debug!("unsent bytes of a serial port stay: {error}");
+        }
+    }
+}
+
+/// Sorts what a read or a write answered into a reason for the device not being open any more.
+pub(super) fn lost(device: String, source: io::Error) -> Problem {
+    let gone = [Errno::IO, Errno::NXIO, Errno::NODEV].map(Errno::raw_os_error);
+    match source.raw_os_error() {
+        Some(code) if gone.contains(&code) => Problem::Gone { device },
+        _ => Problem::Failed { device, source },
+    }
+}
+
+/// Says what `path` is when it is no serial port, without opening it: that alone has effects on
+/// some devices.
+fn refuse_other_files(path: &Path) -> Result<(), Problem> {
+    let metadata = std::fs::metadata(path).map_err(|error| open_problem(path, error))?;
+    let kind = metadata.file_type();
+    let what = if kind.is_dir() {
+        "a directory"
+    } else if kind.is_file() {
+        "an ordinary file"
+    } else if kind.is_block_device() {
+        "a disk"
+    } else if !kind.is_char_device() {
+        "a pipe or a socket"
+    } else if let Some(what) = discover::not_a_line(metadata.rdev()) {
+        what
+    } else {
+        return Ok(());
+    };
+    Err(not_serial(path, what))
+}
+
+/// Opens the port once for asking what it is and who holds it. Stays open while the port is set
+/// up, so that there is one descriptor that a setting can be read back from.
+fn open_guard(path: &Path) -> Result<OwnedFd, Problem> {
+    let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
+    let guard = rustix::fs::open(path, flags, Mode::empty())
+        .map_err(|error| open_problem(path, error.into()))?;
+    tcgetattr(&guard).map_err(|error| match error {
+        Errno::NOTTY | Errno::INVAL => not_serial(path, "a device of another kind"),
+        error => open_problem(path, error.into()),
+    })?;
+    // The stream takes this lock for good. Asked for here first, because a stream that fails to
+    // get it takes the other program's exclusive use away when it is dropped.
+    flock(&guard, FlockOperation::NonBlockingLockExclusive)
+        .and_then(|()| flock(&guard, FlockOperation::Unlock))
+        .map_err(|error| open_problem(path, error.into()))?;
+    Ok(guard)
+}
+
+fn open_stream(path: &Path, setup: &LineSetup) -> Result<SerialStream, Problem> {
+    let device = path.display().to_string();
+    // A name that is no text cannot be handed to the driver's library.
+    let Some(name) = path.to_str() else {
+        return Err(Problem::Missing { device });
+    };
+    let builder = tokio_serial::new(name, setup.baud)
+        .data_bits(DataBits::Eight)
+        .parity(Parity::None)
+        .stop_bits(StopBits::One)
+        .flow_control(match setup.flow {
+            Flow::None => FlowControl::None,
+            Flow::Hardware => FlowControl::Hardware,
+            Flow::Software => FlowControl::Software,
+        });
+    SerialStream::open(&builder).map_err(|error| match error.kind() {
+        ErrorKind::NoDevice => open_problem(path, Errno::BUSY.into()),
+        ErrorKind::Io(kind) => open_problem(path, kind.into()),
+        ErrorKind::InvalidInput | ErrorKind::Unknown => settings_problem(path, setup, &error),
+    })
+}
+
+/// Takes out of the settings what would change bytes, and says which settings the driver did not
+/// take.
+fn settle(port: impl AsFd, path: &Path, setup: &LineSetup) -> Result<Vec<String>, Problem> {
+    let settle = || {
+        let mut termios = tcgetattr(&port)?;
+        termios.input_modes -= CHANGES_BYTES;
+        termios.special_codes[SpecialCodeIndex::VMIN] = 1;
+        termios.special_codes[SpecialCodeIndex::VTIME] = 0;
+        tcsetattr(&port, OptionalActions::Now, &termios)?;
+        tcgetattr(&port)
+    };
+    let actual = settle().map_err(|error: Errno| settings_problem(path, setup, &error))?;
+    Ok(remarks(&actual, setup)
+        .into_iter()
+        .map(|words| format!("{}: {words}", path.display()))
+        .collect())
+}
+
+fn remarks(actual: &Termios, setup: &LineSetup) -> Vec<String> {
+    let mut remarks = Vec::new();
+    let baud = actual.output_speed();
+    if baud.abs_diff(setup.baud) > setup.baud / SPEED_TOLERANCE {
+        remarks.push(format!(
+            "the driver set {baud} bit/s instead of {}. Choose a speed that the port has",
+            setup.baud
+        ));
+    }
+    let control = actual.control_modes;
+    let parity_or_bits = control & (ControlModes::CSIZE | ControlModes::PARENB);
+    if parity_or_bits != ControlModes::CS8 {
+        remarks
+            .push("the driver did not set 8 data bits without parity. Use another port".to_owned());
+    }
+    let hardware = control.contains(ControlModes::CRTSCTS);
+    let software = actual
+        .input_modes
+        .intersects(InputModes::IXON | InputModes::IXOFF);
+    if (hardware, software) != (setup.flow == Flow::Hardware, setup.flow == Flow::Software) {
+        remarks.push(format!(
+            "the driver did not set flow control '{}'. Use another port, or another `flow`",
+            setup.flow
+        ));
+    }
+    if actual.input_modes.intersects(CHANGES_BYTES) {
+        remarks.push("the driver changes bytes on their way. Use another port".to_owned());
+    }
+    remarks
+}
+
+fn latency_remark(path: &Path) -> Option<String> {
+    let (timer, millis) = discover::latency_timer_of(path)?;
+    (millis > 1).then(|| {
+        format!(
+            "{} holds arriving bytes back for up to {millis} ms. \
+             `echo 1 | sudo tee {}` makes it 1 ms",
+            path.display(),
+            timer.display()
+        )
+    })
+}
+
+fn open_problem(path: &Path, source: io::Error) -> Problem {
+    let device = path.display().to_string();
+    if let Some(Errno::NXIO | Errno::NODEV | Errno::IO) = Errno::from_io_error(&source) {
+        return Problem::NoHardware { device };
+    }
+    match source.kind() {
+        io::ErrorKind::NotFound => Problem::Missing { device },
+        io::ErrorKind::PermissionDenied => Problem::Denied {
+            device,
+            group: owning_group(path),
+        },
+        io::ErrorKind::ResourceBusy | io::ErrorKind::WouldBlock => Problem::Busy {
+            device,
+            holder: Holder::of(path),
+        },
+        _ => Problem::Failed { device, source },
+    }
+}
+
+fn not_serial(path: &Path, what: &'static str) -> Problem {
+    Problem::NotSerial {
+        device: path.display().to_string(),
+        what,
+    }
+}
+
+fn settings_problem(path: &Path, setup: &LineSetup, reason: &impl ToString) -> Problem {
+    Problem::Settings {
+        device: path.display().to_string(),
+        baud: setup.baud,
+        flow: setup.flow,
+        reason: reason.to_string(),
+    }
+}
+
+fn bytes_in(baud: u32, time: Duration) -> usize {
+    (baud / BITS_PER_BYTE) as usize * time.as_millis() as usize / 1000
+}
+
+/// Input settings under which a byte does not arrive as it was sent, or not at all. `IGNPAR`
+/// would hide bytes with a framing error, and the frame would come out shorter.
+const CHANGES_BYTES: InputModes = InputModes::IGNBRK
+    .union(InputModes::BRKINT)
+    .union(InputModes::IGNPAR)
+    .union(InputModes::PARMRK)
+    .union(InputModes::INPCK)
+    .union(InputModes::ISTRIP)
+    .union(InputModes::INLCR)
+    .union(InputModes::IGNCR)
+    .union(InputModes::ICRNL)
+    .union(InputModes::IXANY);
+
+const BITS_PER_BYTE: u32 = 10;
+/// A receiver samples in the middle of each bit: half of 2 % at each end is still safe.
+const SPEED_TOLERANCE: u32 = 50;
+/// Line time that may wait in the kernel. The core keeps far less there; this counts when output
+/// is held off, and the core does not know yet.
+const KERNEL_QUEUE: Duration = Duration::from_millis(10);
+const SHORTEST_WAIT: Duration = Duration::from_millis(1);
+const LONGEST_WAIT: Duration = Duration::from_millis(20);
+
+#[cfg(test)]
+mod tests {
+    use super::super::pty;
+    use super::*;
+    use crate::shell::line::Device;
+    use std::future::poll_fn;
+
+    fn setup(baud: u32, flow: Flow) -> LineSetup {
+        LineSetup {
+            device: Device::Serial("/dev/null".into()),
+            baud,
+            flow,
+        }
+    }
+
+    fn open(path: &Path) -> Result<(SerialLine, Vec<String>), Problem> {
+        SerialLine::open(path, &setup(38_400, Flow::None))
+    }
+
+    fn words(path: &str) -> String {
+        open(Path::new(path)).unwrap_err().to_string()
+    }
+
+    #[tokio::test]
+    async fn all_byte_values_pass_both_ways() {
+        let all: Vec<u8> = (0..=255).collect();
+        for flow in [Flow::None, Flow::Hardware] {
+            let master = pty::Master::open().unwrap();
+            let (mut line, remarks) =
+                SerialLine::open(master.path(), &setup(38_400, flow)).unwrap();
+            assert_eq!(remarks, Vec::<String>::new());
+
+            let sent = poll_fn(|cx| line.poll_write(cx, &all)).await.unwrap();
+            assert_eq!(sent, all.len());
+            assert_eq!(master.read_exactly(all.len()).await, all);
+
+            master.write_all(&all).await;
+            let mut received = Vec::new();
+            while received.len() < all.len() {
+                let mut buffer = [0; 64];
+                let length = poll_fn(|cx| line.poll_read(cx, &mut buffer)).await.unwrap();
+                received.extend_from_slice(&buffer[..length]);
+            }
+            assert_eq!(received, all);
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_are_set_and_read_back() {
+        for (baud, flow) in [
+            (2400, Flow::None),
+            (33_600, Flow::Hardware),
+            (921_600, Flow::Software),
+        ] {
+            let master = pty::Master::open().unwrap();
+            let (line, remarks) = SerialLine::open(master.path(), &setup(baud, flow)).unwrap();
+            assert_eq!(remarks, Vec::<String>::new());
+            assert_eq!(pty::slave_baud(&master).unwrap(), baud);
+            assert!(!line.watches_cts(), "a pseudo terminal has no CTS");
+        }
+    }
+
+    #[tokio::test]
+    async fn settings_that_differ_are_said_in_words() {
+        let master = pty::Master::open().unwrap();
+        let _line = SerialLine::open(master.path(), &setup(9600, Flow::Software)).unwrap();
+        let actual = tcgetattr(&master).unwrap();
+        assert_eq!(remarks(&actual, &setup(9600, Flow::Software)).len(), 0);
+        assert_eq!(remarks(&actual, &setup(9700, Flow::Software)).len(), 0);
+        let words = remarks(&actual, &setup(19_200, Flow::Hardware));
+        assert!(
+            words[0].contains("9600 bit/s instead of 19200"),
+            "{words:?}"
+        );
+        assert!(words[1].contains("flow control 'hardware'"), "{words:?}");
+    }
+
+    #[tokio::test]
+    async fn old_input_is_discarded() {
+        let master = pty::Master::open().unwrap();
+        master.write_all(b"from before").await;
+        let (mut line, _) = open(master.path()).unwrap();
+        master.write_all(b"now").await;
+        let mut buffer = [0; 64];
+        let length = poll_fn(|cx| line.poll_read(cx, &mut buffer)).await.unwrap();
+        assert_eq!(&buffer[..length], b"now");
+    }
+
+    #[tokio::test]
+    async fn a_busy_device_names_its_holder() {
+        let master = pty::Master::open().unwrap();
+        let first = open(master.path()).unwrap();
+        let words = words(master.path().to_str().unwrap());
+        assert!(words.contains("is in use by"), "{words}");
+        let pid = format!("process {}", std::process::id());
+        assert!(
+            cfg!(not(target_os = "linux")) || words.contains(&pid),
+            "{words}"
+        );
+        drop(first);
+        open(master.path()).unwrap();
+    }
+
+    #[test]
+    fn other_kinds_of_path_are_said_in_words() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+        assert!(words(&at("missing")).contains("is not there"));
+        assert!(words(&at(".")).contains("a directory"));
+        std::fs::write(at("file"), "").unwrap();
+        assert!(words(&at("file")).contains("an ordinary file"));
+        let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
+        assert!(words(&at("socket")).contains("a pipe or a socket"));
+        assert!(words("/dev/null").contains("not a serial port"));
+        assert!(words("/dev/tty").contains("not a serial port"));
+        assert!(words("/dev/ptmx").contains("not a serial port"));
+        assert!(words(&at("file/below")).contains("file/below"));
+    }
+}

@@ -1,0 +1,145 @@
+//! A link of this host: what it is made of, opening it, and the handle on one that runs.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use tokio::sync::{Notify, mpsc, oneshot};
+
+use super::Core;
+use super::clock::Clock;
+use super::driver::{Driver, Parts};
+use super::error::{OpenError, RunError};
+use super::line::LineSetup;
+use super::port::{PortSetup, UdpPorts};
+use super::snapshot::Snapshot;
+use super::state::StateFile;
+use super::status::StatusSocket;
+use crate::proto::config::{LinkConfig, SessionId};
+use crate::proto::stats::Stats;
+
+/// What a link is made of.
+#[derive(Clone, Debug)]
+pub struct LinkSetup {
+    /// What the core must know.
+    pub config: LinkConfig,
+    /// The device of each of the configuration's lines, in the same order.
+    pub lines: Vec<LineSetup>,
+    /// The local UDP ports.
+    pub ports: Vec<PortSetup>,
+    /// Where to answer questions for the status: see [`status`](super::status).
+    pub status_socket: Option<PathBuf>,
+    /// Where to remember what was delivered. Used for
+    /// [`LinkConfig::resume`] when the configuration has nothing there.
+    pub state_file: Option<PathBuf>,
+}
+
+/// A link that has its sockets and is ready to run.
+#[derive(Debug)]
+pub struct Link {
+    parts: Parts,
+}
+
+impl Link {
+    /// Takes the status socket and the UDP ports, and reads the state file. Devices come later:
+    /// [`Link::run`] waits for those that are not there. Needs a tokio runtime.
+    ///
+    /// # Errors
+    /// The first thing that cannot be had; what was taken before is given back.
+    pub async fn open(setup: LinkSetup) -> Result<(Self, LinkHandle), OpenError> {
+        let mut config = setup.config;
+        config.validate()?;
+        if config.lines.len() != setup.lines.len() {
+            return Err(OpenError::DeviceCount {
+                configured: config.lines.len(),
+                devices: setup.lines.len(),
+            });
+        }
+        let status = match &setup.status_socket {
+            Some(path) => Some(StatusSocket::bind(path, &config.name).await?),
+            None => None,
+        };
+        let ports = UdpPorts::bind(&setup.ports)?;
+        let state = setup.state_file.as_deref().map(StateFile::open);
+        let state = state.transpose()?;
+        if config.resume.is_none() {
+            config.resume = state.as_ref().and_then(StateFile::resume_point).cloned();
+        }
+        let clock = Clock::start();
+        let line_names = config.lines.iter().map(|line| line.name.clone()).collect();
+        let session = Core::new(config, clock.now())?;
+        let (requests, incoming) = mpsc::channel(REQUESTS);
+        let handle = LinkHandle {
+            requests,
+            stop: Arc::default(),
+        };
+        let parts = Parts {
+            clock,
+            session,
+            lines: setup.lines,
+            line_names,
+            ports,
+            state,
+            status,
+            requests: incoming,
+            handle: handle.clone(),
+        };
+        Ok((Self { parts }, handle))
+    }
+
+    /// Runs the link until [`LinkHandle::stop`]; then says goodbye to the far end and gives the
+    /// final counters, within a second.
+    ///
+    /// # Errors
+    /// Only when a part of the link ended through a fault of its own.
+    pub async fn run(self) -> Result<Stats, RunError> {
+        Driver::start(self.parts).run().await
+    }
+}
+
+/// A handle on a link that runs, or is about to.
+#[derive(Clone, Debug)]
+pub struct LinkHandle {
+    requests: mpsc::Sender<Request>,
+    stop: Arc<Notify>,
+}
+
+impl LinkHandle {
+    /// How the link is now. `None` when it has ended. Waits for one that does not run yet.
+    pub async fn snapshot(&self) -> Option<Snapshot> {
+        let (reply, snapshot) = oneshot::channel();
+        self.requests.send(reply).await.ok()?;
+        snapshot.await.ok()
+    }
+
+    /// Ends the link. Counts also when it does not run yet.
+    pub fn stop(&self) {
+        self.stop.notify_one();
+    }
+
+    /// Waits for [`LinkHandle::stop`].
+    pub(super) async fn stopped(&self) {
+        self.stop.notified().await;
+    }
+}
+
+/// Where a snapshot is to be sent.
+pub(super) type Request = oneshot::Sender<Snapshot>;
+
+/// A number for one run of one end: random, never zero.
+pub fn random_session() -> SessionId {
+    loop {
+        // Without the system's randomness the time and the process still tell two runs apart.
+        let number = getrandom::u32().unwrap_or_else(|_no_randomness| time_and_process());
+        if number != 0 {
+            return SessionId(number);
+        }
+    }
+}
+
+fn time_and_process() -> u32 {
+    let time = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    let nanos = time.unwrap_or_default().as_nanos() as u32;
+    nanos ^ std::process::id().rotate_left(16)
+}
+
+const REQUESTS: usize = 8;

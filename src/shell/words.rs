@@ -1,0 +1,85 @@
+//! Events in words, for the log and the status.
+
+use crate::proto::config::LineId;
+use crate::proto::event::Event;
+
+/// An event as a sentence.
+pub(super) struct Words {
+    /// The sentence.
+    pub(super) text: String,
+    /// Whether somebody should do something about it.
+    pub(super) is_trouble: bool,
+}
+
+impl Words {
+    /// Something to know.
+    pub(super) fn info(text: String) -> Self {
+        Self {
+            text,
+            is_trouble: false,
+        }
+    }
+
+    /// Something to act on.
+    pub(super) fn trouble(text: String) -> Self {
+        Self {
+            text,
+            is_trouble: true,
+        }
+    }
+
+    /// What a session tells; `name` gives each line's name.
+    pub(super) fn of(event: &Event, name: impl Fn(LineId) -> String) -> Self {
+        match event {
+            Event::LineUp { line } => Self::info(format!("{}: the line is up", name(*line))),
+            Event::LineDown { line } => Self::trouble(format!("{}: the line is down", name(*line))),
+            Event::Trouble {
+                line,
+                trouble: Some(trouble),
+            } => Self::trouble(format!("{}: {trouble}", name(*line))),
+            Event::Trouble {
+                line,
+                trouble: None,
+            } => Self::info(format!("{}: no trouble any more", name(*line))),
+            Event::SessionStarted {
+                peer,
+                name,
+                after_restart: false,
+            } => Self::info(format!("connected with '{name}' (session {peer})")),
+            Event::SessionStarted {
+                peer,
+                name,
+                after_restart: true,
+            } => Self::info(format!(
+                "'{name}' was restarted; connected again (session {peer})"
+            )),
+            Event::PeerClosed => Self::info("the far end was stopped".to_owned()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::event::Trouble;
+
+    #[test]
+    fn a_trouble_names_its_line_and_what_to_try() {
+        let event = Event::Trouble {
+            line: LineId(0),
+            trouble: Some(Trouble::Loop),
+        };
+        let words = Words::of(&event, |_| "east".to_owned());
+        assert!(words.is_trouble);
+        assert!(
+            words.text.starts_with("east: loop on the line"),
+            "{}",
+            words.text
+        );
+        assert!(
+            words.text.contains("Remove the loop plug"),
+            "{}",
+            words.text
+        );
+    }
+}
