@@ -2,6 +2,7 @@
 
 mod basics;
 mod demo;
+mod run;
 mod settings;
 mod simulate;
 mod support;

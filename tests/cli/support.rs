@@ -1,7 +1,7 @@
 //! Running the program and looking at what it said.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStderr, ChildStdout, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -63,7 +63,8 @@ impl Program {
             .spawn()
             .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
-        Running { child, out }
+        let err = BufReader::new(child.stderr.take().unwrap());
+        Running { child, out, err }
     }
 }
 
@@ -76,6 +77,7 @@ pub(crate) fn run(args: &[&str]) -> Said {
 pub(crate) struct Running {
     child: Child,
     out: BufReader<ChildStdout>,
+    err: BufReader<ChildStderr>,
 }
 
 impl Running {
@@ -86,16 +88,21 @@ impl Running {
         line.trim_end().to_owned()
     }
 
+    /// The next line of its standard error.
+    pub(crate) fn error_line(&mut self) -> String {
+        let mut line = String::new();
+        self.err.read_line(&mut line).unwrap();
+        line.trim_end().to_owned()
+    }
+
     /// Asks it to end, and waits until it has.
     pub(crate) fn terminate(mut self) -> Said {
         use rustix::process::{Pid, Signal, kill_process};
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).unwrap();
-        let mut out = String::new();
-        std::io::Read::read_to_string(&mut self.out, &mut out).unwrap();
-        let mut err = String::new();
-        let mut stderr = self.child.stderr.take().unwrap();
-        std::io::Read::read_to_string(&mut stderr, &mut err).unwrap();
+        let (mut out, mut err) = (String::new(), String::new());
+        self.out.read_to_string(&mut out).unwrap();
+        self.err.read_to_string(&mut err).unwrap();
         Said {
             code: self.child.wait().unwrap().code(),
             out,

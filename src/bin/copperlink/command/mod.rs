@@ -29,6 +29,8 @@ impl Command {
     pub(crate) const fn default_log(&self) -> &'static str {
         match self {
             Self::Run(_) => "info",
+            // It says itself what comes of the call; its two links also warn of the end.
+            Self::Demo(_) => "error",
             _ => "warn",
         }
     }

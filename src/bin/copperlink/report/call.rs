@@ -137,6 +137,14 @@ impl CallReport {
         for failure in &self.failures {
             let _ = writeln!(out, "The call FAILED: {failure}");
         }
+        for flow in self.flows.iter().filter(|flow| flow.is_poor_video()) {
+            let lost = number::percent(flow.lost as f64, flow.sent as f64);
+            let _ = writeln!(
+                out,
+                "Note: {lost} of {} from {} did not fit the line, where audio and control go first.",
+                flow.channel, flow.from
+            );
+        }
         out
     }
 }
@@ -170,6 +178,10 @@ impl Flow {
                 false => 0.0,
             },
         }
+    }
+
+    fn is_poor_video(&self) -> bool {
+        self.class == Class::Video && self.lost as f64 > VIDEO_LOST_NOTED * self.sent as f64
     }
 
     fn failures(&self) -> Vec<String> {
@@ -229,6 +241,8 @@ impl Delay {
 
 /// Share of audio packets that may be lost in a good call.
 const AUDIO_LOST_MOST: f64 = 0.02;
+/// Share of video datagrams from which on their loss is worth a word.
+const VIDEO_LOST_NOTED: f64 = 0.02;
 
 #[cfg(test)]
 mod tests {

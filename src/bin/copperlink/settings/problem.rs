@@ -127,6 +127,7 @@ impl SettingsError {
                 // A String takes everything; should the drawing fail, the plain words stay.
                 return format!("{self}\n");
             }
+            out.push('\n');
         }
         out.push_str(&summary(problems));
         out.push('\n');
