@@ -31,7 +31,7 @@ use crate::clock::Clock;
 use crate::hints;
 use crate::media::Recording;
 use crate::outcome::{Failure, Verdict};
-use crate::report::call::{CallFacts, CallReport};
+use crate::report::call::{CallFacts, CallReport, CallTimes};
 use crate::report::{self, live::Live};
 use crate::simulated_line::{LineOptions, SimulatedLine};
 use crate::stop::StopSignals;
@@ -86,12 +86,11 @@ impl Demo {
             }
             let up_after = started.elapsed();
             let call = Call::start(plans, &ends);
-            let (results, lasted, interrupted) = call.hold(self.whole(), &mut stop).await?;
+            let (times, results) = call.hold(self.whole(), &mut stop).await?;
             let facts = CallFacts {
                 rate: self.rate,
-                lasted,
-                interrupted,
                 up_after,
+                times,
             };
             let [a, b] = ends.snapshots().await?;
             ends.close().await;
@@ -240,13 +239,12 @@ impl Call {
         }
     }
 
-    /// Holds the call for so long, or until the operator ends it. Gives what became of each flow,
-    /// how long it lasted, and whether it was ended early.
+    /// Holds the call for so long, or until the operator ends it.
     async fn hold(
         self,
         whole: Duration,
         stop: &mut StopSignals,
-    ) -> Result<(Vec<FlowResult>, Duration, bool), Failure> {
+    ) -> Result<(CallTimes, Vec<FlowResult>), Failure> {
         let mut live = Live::new(whole);
         let talk = async {
             while self.elapsed() < whole {
@@ -267,13 +265,18 @@ impl Call {
             () = stop.next() => (self.elapsed().min(whole), true),
         };
         live.finish();
+        let times = CallTimes {
+            lasted,
+            observed: self.elapsed(),
+            interrupted,
+        };
         self.phase.send_replace(Phase::Over);
         let mut results = Vec::new();
         for flow in self.flows {
             let ended = flow.await;
             results.push(ended.map_err(|error| Failure::Broke(format!("the equipment: {error}")))?);
         }
-        Ok((results, lasted, interrupted))
+        Ok((times, results))
     }
 
     fn elapsed(&self) -> Duration {

@@ -60,12 +60,21 @@ struct Delay {
 pub(crate) struct CallFacts {
     /// What the line carries.
     pub(crate) rate: BitRate,
-    /// From the first packet to the last.
-    pub(crate) lasted: Duration,
-    /// It was ended before its time.
-    pub(crate) interrupted: bool,
     /// From opening the devices until both ends were up.
     pub(crate) up_after: Duration,
+    /// How long it was.
+    pub(crate) times: CallTimes,
+}
+
+/// How long a call was.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct CallTimes {
+    /// From the first packet to the last.
+    pub(crate) lasted: Duration,
+    /// The same, and until the last of them had arrived.
+    pub(crate) observed: Duration,
+    /// It was ended before its time.
+    pub(crate) interrupted: bool,
 }
 
 impl CallReport {
@@ -78,8 +87,8 @@ impl CallReport {
         flows.sort_by_key(|flow| flow.from);
         Self {
             rate_bps: facts.rate.bits_per_second(),
-            seconds: facts.lasted.as_secs_f64(),
-            interrupted: facts.interrupted,
+            seconds: facts.times.lasted.as_secs_f64(),
+            interrupted: facts.times.interrupted,
             up_after_ms: u64::try_from(facts.up_after.as_millis()).unwrap_or(u64::MAX),
             failures: flows.iter().flat_map(Flow::failures).collect(),
             flows,
@@ -141,7 +150,7 @@ impl CallReport {
             let lost = number::percent(flow.lost as f64, flow.sent as f64);
             let _ = writeln!(
                 out,
-                "Note: {lost} of {} from {} did not fit the line, where audio and control go first.",
+                "Note: {lost} of {} from {} did not get through in time; audio and control go first.",
                 flow.channel, flow.from
             );
         }
@@ -157,7 +166,7 @@ impl Flow {
         let wire_bytes = channel.map_or(0, |c| c.sent.wire_bytes);
         let on_line = channel.map_or(0, |c| c.sent.sent);
         let line_bytes =
-            f64::from(facts.rate.bits_per_second()) / 10.0 * facts.lasted.as_secs_f64();
+            f64::from(facts.rate.bits_per_second()) / 10.0 * facts.times.observed.as_secs_f64();
         let counts = result.counts;
         Self {
             channel: channel.map_or_else(|| "?".to_owned(), |c| c.name.clone()),
@@ -269,9 +278,12 @@ mod tests {
         };
         let facts = CallFacts {
             rate: BitRate::new(38_400).unwrap(),
-            lasted: Duration::from_secs(10),
-            interrupted: false,
             up_after: Duration::from_millis(300),
+            times: CallTimes {
+                lasted: Duration::from_secs(10),
+                observed: Duration::from_secs(11),
+                interrupted: false,
+            },
         };
         CallReport::new(facts, vec![result], [&stats, &stats])
     }
