@@ -71,6 +71,13 @@ impl LinkConfig {
         }
         Ok(())
     }
+
+    /// The channels in the order that both ends use.
+    pub(crate) fn channels_by_id(&self) -> Vec<&ChannelConfig> {
+        let mut channels: Vec<_> = self.channels.iter().collect();
+        channels.sort_by_key(|channel| channel.id);
+        channels
+    }
 }
 
 /// Number of one run of one end. Random, never zero.

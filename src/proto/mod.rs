@@ -1,8 +1,16 @@
 //! The protocol between two copperlinks. Pure: no clock, no randomness, no sockets.
+//!
+//! From the equipment to the wire: [`channel`] takes datagrams into flows, [`scheduler`] says
+//! which flow goes next, [`line`] numbers frames and learns what arrived, [`framing`] makes bytes.
+//! [`session`] ties them together and is the only way in.
 
+mod channel;
 pub mod config;
 pub mod error;
 pub mod event;
+mod framing;
+mod line;
+mod scheduler;
 pub mod session;
 pub mod stats;
 pub mod time;

@@ -1,13 +1,23 @@
 //! [`Session`], the only border type of the protocol.
 
+mod receive;
+mod transmit;
+
+use std::collections::VecDeque;
+
 use bytes::Bytes;
 
-use super::config::ResumePoint;
-use super::config::{LineId, LinkConfig, Port};
+use super::channel::Flow;
+use super::config::{LineId, LinkConfig, Port, PortKind, ResumePoint, SessionId};
 use super::error::{ConfigError, Refused};
 use super::event::Event;
+use super::framing::segment::FlowId;
+use super::line::handshake::{Table, table_digest};
+use super::line::sent::Settled;
+use super::line::{Change, Line};
+use super::scheduler::Scheduler;
 use super::stats::Stats;
-use super::time::Instant;
+use super::time::{Instant, earliest};
 
 /// One end of a link.
 ///
@@ -15,19 +25,81 @@ use super::time::Instant;
 /// of each line, [`Session::poll_datagram`], [`Session::poll_event`], and last
 /// [`Session::poll_timeout`], which says when to call [`Session::handle_timeout`].
 /// `now` never goes back. Extra calls of `handle_timeout` do no harm.
+///
+/// A link that remembers across restarts ([`Session::resume_point`]) drains the datagrams before
+/// the transmits: what is acknowledged must be remembered first.
 #[derive(Debug)]
 pub struct Session {
     config: LinkConfig,
+    table: Table,
+    digest: u32,
+    lines: Vec<Line>,
+    /// Flow `n` on the wire is at `n - 1`.
+    flows: Vec<Flow>,
+    scheduler: Scheduler,
+    peer: Option<Peer>,
+    /// Sessions begun.
+    sessions: u64,
+    /// For the equipment: index of the flow, and the datagram.
+    datagrams: VecDeque<(usize, Bytes)>,
+    events: VecDeque<Event>,
+    closing: Closing,
+    now: Instant,
 }
+
+/// The far end.
+#[derive(Debug)]
+struct Peer {
+    session: SessionId,
+    name: String,
+}
+
+/// Whether this end is stopping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Closing {
+    No,
+    /// The goodbye waits for room on a line.
+    Pending,
+    Said,
+}
+
+/// Events that wait; older ones go first.
+const MAX_EVENTS: usize = 256;
 
 impl Session {
     /// Begins a session. All lines are taken as closed until [`Session::handle_signals`] says otherwise.
     ///
     /// # Errors
     /// When the configuration breaks a rule of the protocol.
-    pub fn new(config: LinkConfig, _now: Instant) -> Result<Self, ConfigError> {
+    pub fn new(config: LinkConfig, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        Ok(Self { config })
+        let mut flows = Vec::new();
+        for channel in config.channels_by_id() {
+            let rtcp = channel.rtcp.then_some(PortKind::Rtcp);
+            for kind in [Some(PortKind::Media), rtcp].into_iter().flatten() {
+                // The order wire has flow 0; validate() keeps the number below 32.
+                let id = FlowId(flows.len() as u8 + 1);
+                flows.push(Flow::new(id, channel, kind));
+            }
+        }
+        Ok(Self {
+            table: Table::of(&config),
+            digest: table_digest(&config),
+            lines: config
+                .lines
+                .iter()
+                .map(|line| Line::new(line, now))
+                .collect(),
+            scheduler: Scheduler::new(flows.len()),
+            flows,
+            peer: None,
+            sessions: 0,
+            datagrams: VecDeque::new(),
+            events: VecDeque::new(),
+            closing: Closing::No,
+            now,
+            config,
+        })
     }
 
     /// Takes a datagram of the equipment.
@@ -36,64 +108,156 @@ impl Session {
     /// Why it was not accepted; counted as well.
     pub fn handle_datagram(
         &mut self,
-        _now: Instant,
-        _port: Port,
-        _datagram: Bytes,
+        now: Instant,
+        port: Port,
+        datagram: Bytes,
     ) -> Result<(), Refused> {
-        Ok(())
+        self.now = now;
+        let flow = self
+            .flows
+            .iter_mut()
+            .find(|flow| flow.port == port)
+            .ok_or(Refused::NoSuchPort)?;
+        flow.accept(now, datagram)
+    }
+
+    /// Takes what is known of a line's device and its signals.
+    pub fn handle_signals(&mut self, now: Instant, line: LineId, signals: LineSignals) {
+        if let Some(line) = self.lines.get_mut(usize::from(line.0)) {
+            line.on_signals(now, signals);
+        }
+        self.settle(now);
     }
 
     /// Takes bytes that came from a line, any bytes in pieces of any size.
-    pub fn handle_bytes(&mut self, _now: Instant, _line: LineId, _bytes: &[u8]) {}
-
-    /// Takes what is known of a line's device and its signals.
-    pub fn handle_signals(&mut self, _now: Instant, _line: LineId, _signals: LineSignals) {}
+    pub fn handle_bytes(&mut self, now: Instant, line: LineId, bytes: &[u8]) {
+        self.receive(now, usize::from(line.0), bytes);
+        self.settle(now);
+    }
 
     /// Does what is due at `now`.
-    pub fn handle_timeout(&mut self, _now: Instant) {}
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.settle(now);
+    }
 
     /// Says goodbye: the far end is told, and the next transmits carry it. Queued control
     /// messages stay queued.
-    pub fn close(&mut self, _now: Instant) {}
+    pub fn close(&mut self, now: Instant) {
+        self.closing = Closing::Pending;
+        self.settle(now);
+    }
 
     /// Appends bytes for a line to `buf`, at most `room`, and says how many. The pacer decides
     /// how many are given, so that little waits below the core; zero means "not now".
     pub fn poll_transmit(
         &mut self,
-        _now: Instant,
-        _line: LineId,
-        _room: usize,
-        _buf: &mut Vec<u8>,
+        now: Instant,
+        line: LineId,
+        room: usize,
+        buf: &mut Vec<u8>,
     ) -> usize {
-        0
+        self.now = now;
+        self.transmit(now, usize::from(line.0), room, buf)
     }
 
     /// The next datagram for the equipment.
     pub fn poll_datagram(&mut self) -> Option<(Port, Bytes)> {
-        None
+        let (index, datagram) = self.datagrams.pop_front()?;
+        let flow = &mut self.flows[index];
+        flow.on_delivered(datagram.len());
+        Some((flow.port, datagram))
     }
 
     /// The next event.
     pub fn poll_event(&mut self) -> Option<Event> {
-        None
+        self.events.pop_front()
     }
 
     /// When to call [`Session::handle_timeout`] and poll again, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        None
+        let lines = self.lines.iter().map(|line| line.next_timeout(self.now));
+        let expiry = self.flows.iter().filter_map(Flow::next_expiry).min();
+        lines.fold(expiry.map(|at| (at, Timer::Expiry)), earliest)
     }
 
     /// How far control was delivered: what to hand to the next run as
     /// [`LinkConfig::resume`]. `None` before the first session; changes only when a control
     /// message is delivered or a session begins.
     pub fn resume_point(&self) -> Option<ResumePoint> {
-        None
+        let reliable = self.flows.iter().filter(|flow| flow.is_reliable());
+        Some(ResumePoint {
+            own: self.config.session,
+            peer: self.peer.as_ref()?.session,
+            delivered: reliable
+                .map(|flow| (flow.port.channel, flow.delivered_in_session() as u32))
+                .collect(),
+        })
     }
 
     /// All counters.
     pub fn stats(&self) -> Stats {
-        todo!("{}", self.config.name)
+        Stats {
+            name: self.config.name.clone(),
+            session: self.config.session,
+            peer: self.peer.as_ref().map(|peer| peer.session),
+            peer_name: self.peer.as_ref().map(|peer| peer.name.clone()),
+            sessions: self.sessions,
+            lines: self.lines.iter().map(|line| line.stats(self.now)).collect(),
+            channels: self.flows.iter().map(Flow::stats).collect(),
+        }
     }
+
+    /// Brings everything up to `now`: states of the lines, troubles, expiries.
+    fn settle(&mut self, now: Instant) {
+        self.now = now;
+        for i in 0..self.lines.len() {
+            let id = LineId(i as u8);
+            match self.lines[i].update(now) {
+                Some(Change::WentUp) => self.event(Event::LineUp { line: id }),
+                Some(Change::WentDown) => {
+                    let settled = self.lines[i].give_up();
+                    self.on_settled(&settled);
+                    self.event(Event::LineDown { line: id });
+                }
+                None => {}
+            }
+            if let Some(trouble) = self.lines[i].trouble_change(now) {
+                self.event(Event::Trouble { line: id, trouble });
+            }
+        }
+        let Self {
+            flows, datagrams, ..
+        } = self;
+        for (i, flow) in flows.iter_mut().enumerate() {
+            flow.expire(now, &mut |data| datagrams.push_back((i, data)));
+        }
+    }
+
+    /// Tells the flows what became of their segments.
+    fn on_settled(&mut self, settled: &Settled) {
+        for segment in &settled.acked {
+            if let Some(flow) = flow_mut(&mut self.flows, segment.flow) {
+                flow.on_acked(*segment);
+            }
+        }
+        for segment in &settled.lost {
+            if let Some(flow) = flow_mut(&mut self.flows, segment.flow) {
+                flow.on_lost(*segment);
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        if self.events.len() >= MAX_EVENTS {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+/// The flow with that number on the wire.
+fn flow_mut(flows: &mut [Flow], id: FlowId) -> Option<&mut Flow> {
+    flows.get_mut(usize::from(id.0).checked_sub(1)?)
 }
 
 /// What is known of a line's device.

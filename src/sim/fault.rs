@@ -131,3 +131,70 @@ impl Resampler {
 
 /// Samples before that of the stop bit.
 const STOP_SAMPLE: u32 = 9;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a receiver makes of bytes sent without a gap, and of the silence after them.
+    fn receive(sender: u32, receiver: u32, sent: &[u8]) -> Vec<u8> {
+        let (sender, receiver) = (
+            BitRate::new(sender).unwrap(),
+            BitRate::new(receiver).unwrap(),
+        );
+        let mut resampler = Resampler::new(sender, receiver);
+        let mut received = Vec::new();
+        for &byte in sent {
+            resampler.byte(byte, &mut |byte| received.push(byte));
+        }
+        if let Some(bits) = resampler.idle_bits_to_complete() {
+            resampler.idle(bits, &mut |byte| received.push(byte));
+        }
+        assert_eq!(resampler.idle_bits_to_complete(), None);
+        received
+    }
+
+    fn every_byte() -> Vec<u8> {
+        (0..=255).chain((0..=255).rev()).collect()
+    }
+
+    #[test]
+    fn equal_speeds_change_nothing() {
+        assert_eq!(receive(9600, 9600, &every_byte()), every_byte());
+        assert_eq!(receive(50, 50, &every_byte()), every_byte());
+        assert_eq!(receive(20_000_000, 20_000_000, &every_byte()), every_byte());
+    }
+
+    #[test]
+    fn a_receiver_bears_four_percent_and_not_seven() {
+        // The stop bit is sampled at 9.5 bit times: 5 % faster or slower is the limit.
+        for (sender, receiver) in [(10_000, 10_400), (10_400, 10_000)] {
+            assert_eq!(receive(sender, receiver, &every_byte()), every_byte());
+        }
+        for (sender, receiver) in [(10_000, 10_700), (10_700, 10_000)] {
+            assert_ne!(receive(sender, receiver, &every_byte()), every_byte());
+        }
+    }
+
+    #[test]
+    fn a_receiver_at_twice_the_speed_sees_each_bit_twice() {
+        // Start bit 00, then 11 …: a start bit, a zero and seven ones, and a high stop bit.
+        assert_eq!(receive(9600, 19_200, &[0xff]), [0xfe]);
+        // Nine low bits are eighteen: one byte, and no falling edge after it.
+        assert_eq!(receive(9600, 19_200, &[0x00]), [0x00]);
+    }
+
+    #[test]
+    fn a_receiver_at_half_the_speed_needs_the_silence_after_a_byte() {
+        // Low for nine bits are four and a half; a start bit, three zeros, then ones.
+        assert_eq!(receive(19_200, 9600, &[0x00]), [0xf8]);
+        // A start bit that ends in its middle is none.
+        assert_eq!(receive(19_200, 9600, &[0xff]), []);
+    }
+
+    #[test]
+    fn extreme_speeds_end() {
+        assert!(receive(50, 20_000_000, &every_byte()).len() <= 5 * 512);
+        assert!(receive(20_000_000, 50, &every_byte()).len() <= 1);
+    }
+}

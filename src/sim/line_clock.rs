@@ -86,3 +86,55 @@ impl LineClock {
 
 /// Ten bits, in 1 / `rate` microseconds.
 const BYTE: u64 = 10_000_000;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn clock(rate: u32) -> LineClock {
+        LineClock::new(BitRate::new(rate).unwrap())
+    }
+
+    #[test]
+    fn steps_and_leaps_agree_and_do_not_drift() {
+        for rate in [50, 2400, 33_600, 38_400, 115_200, 921_601, 19_999_999] {
+            let start = Instant::from_micros(17);
+            let mut stepped = clock(rate);
+            stepped.begin(start);
+            let leaping = stepped.clone();
+            for n in 1..=10_000usize {
+                let exact = (n as u128 * 10_000_000).div_ceil(u128::from(rate));
+                let exact = start + Duration::from_micros(exact as u64);
+                assert_eq!(stepped.end(), exact, "byte {n} at {rate} bit/s");
+                assert_eq!(leaping.end_of(n), exact);
+                stepped.follow();
+                assert!(leaping.ended_by(exact, 1 << 20) >= n);
+                let before = exact - Duration::from_micros(1);
+                assert!(leaping.ended_by(before, n) < n);
+            }
+        }
+    }
+
+    #[test]
+    fn a_sender_that_is_never_late_loses_nothing() {
+        let mut clock = clock(38_400);
+        for n in 1..=38_400u64 {
+            clock.begin(clock.end());
+            assert_eq!(clock.end().as_micros(), (n * BYTE).div_ceil(38_400));
+        }
+    }
+
+    #[test]
+    fn time_without_end_does_no_harm() {
+        let mut clock = clock(50);
+        clock.begin(Instant::from_micros(u64::MAX));
+        clock.follow();
+        assert_eq!(clock.end(), Instant::from_micros(u64::MAX));
+        assert_eq!(clock.end_of(usize::MAX), Instant::from_micros(u64::MAX));
+        assert_eq!(clock.ended_by(Instant::from_micros(u64::MAX), 5), 1);
+        assert_eq!(
+            self::clock(50).ended_by(Instant::from_micros(u64::MAX), 5),
+            5
+        );
+    }
+}

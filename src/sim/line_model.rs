@@ -3,16 +3,23 @@
 //! ```text
 //!   handle_bytes                                                        poll_bytes
 //!        |                                                                   ^
-//!   sender's buffer --> bit rate --> noise --> fault --> delay --> cut? --> receiving UART
-//!   (bounded)           10 bits      random    always    constant           hands over in chunks
+//!   sender's buffer --> bit rate --> noise --> fault --> delay --> receiving UART --> cut?
+//!   (bounded)           10 bits      random    always    constant  hands over in chunks
 //! ```
 //!
 //! Promise: what arrives, and when, depends on the configuration, its seed and the times of the
 //! calls that change something; not on how input is cut into calls, nor on how often it is
-//! asked. Timing has no drift. A call costs a constant time per byte that moved.
+//! asked (up to 10 Mbit/s, where a byte takes the clock's microsecond). Timing has no drift. A
+//! call costs a constant time per byte that moved.
 //! It assumes that `now` never goes back. Joining two directions, and two ends, is left to others.
 
+mod config;
+#[cfg(test)]
+mod tests;
+
 use std::collections::VecDeque;
+
+pub use config::LineModelConfig;
 
 use crate::proto::time::{BitRate, Duration, Instant, earliest};
 
@@ -20,81 +27,6 @@ use super::fault::{Fault, Resampler};
 use super::line_clock::LineClock;
 use super::noise::{Noise, NoiseProcess};
 use super::rng::Rng;
-
-/// What one direction of a line is like.
-#[derive(Clone, Debug, PartialEq)]
-pub struct LineModelConfig {
-    /// Bit rate; a byte takes ten bits.
-    pub rate: BitRate,
-    /// From the last bit of a byte at the sender to its last bit at the receiver.
-    pub delay: Duration,
-    /// Most bytes that wait at the sender's side (terminal or modem), the one that is being
-    /// sent among them.
-    pub buffer: usize,
-    /// The receiving UART hands over bytes when it has this many, or after four byte times of
-    /// silence. At 1 (or 0) each byte at once.
-    pub chunk: usize,
-    /// Random damage.
-    pub noise: Noise,
-    /// Systematic damage.
-    pub fault: Fault,
-    /// Where chance begins.
-    pub seed: u64,
-}
-
-impl LineModelConfig {
-    /// Default of [`LineModelConfig::buffer`]: the output buffer of a Linux terminal.
-    pub const BUFFER: usize = 4096;
-
-    /// A perfect line without delay, which hands over each byte at once.
-    pub const fn clean(rate: BitRate) -> Self {
-        Self {
-            rate,
-            delay: Duration::ZERO,
-            buffer: Self::BUFFER,
-            chunk: 1,
-            noise: Noise::NONE,
-            fault: Fault::None,
-            seed: 1,
-        }
-    }
-
-    /// The same with that delay.
-    #[must_use]
-    pub const fn with_delay(self, delay: Duration) -> Self {
-        Self { delay, ..self }
-    }
-
-    /// The same with that buffer, in bytes.
-    #[must_use]
-    pub const fn with_buffer(self, buffer: usize) -> Self {
-        Self { buffer, ..self }
-    }
-
-    /// The same with that chunk, in bytes.
-    #[must_use]
-    pub const fn with_chunk(self, chunk: usize) -> Self {
-        Self { chunk, ..self }
-    }
-
-    /// The same with that noise.
-    #[must_use]
-    pub const fn with_noise(self, noise: Noise) -> Self {
-        Self { noise, ..self }
-    }
-
-    /// The same with that fault.
-    #[must_use]
-    pub const fn with_fault(self, fault: Fault) -> Self {
-        Self { fault, ..self }
-    }
-
-    /// The same with that seed.
-    #[must_use]
-    pub const fn with_seed(self, seed: u64) -> Self {
-        Self { seed, ..self }
-    }
-}
 
 /// What a line did so far. At any time `accepted + bytes_inserted = delivered + bytes_lost +
 /// bytes_cut + bytes_overrun +` [`LineModel::queued`] `+` [`LineModel::in_flight`].
@@ -108,9 +40,10 @@ pub struct LineModelStats {
     pub delivered: u64,
     /// Bits flipped by noise.
     pub bits_flipped: u64,
-    /// Bytes lost by noise or a fault.
+    /// Bytes lost by noise or a fault. Of differing speeds, characters that came to nothing.
     pub bytes_lost: u64,
-    /// Bytes out of nowhere, by noise or a fault.
+    /// Bytes out of nowhere, by noise or a fault. Of differing speeds, what a receiver saw
+    /// beyond one byte per character.
     pub bytes_inserted: u64,
     /// Bytes that came to the place of the cut while the line was cut.
     pub bytes_cut: u64,
@@ -440,7 +373,8 @@ impl LineModel {
         let queued = self.queue.len();
         let at = self.clock.end_of(missing.min(foreseen).min(queued));
         if queued < missing.min(foreseen) {
-            return Some(at + self.silence());
+            let stray = self.noise.idle_to_stray().map(|left| at + left);
+            return earliest(stray, Some(at + self.silence()));
         }
         Some(at)
     }

@@ -243,3 +243,154 @@ impl NoiseProcess {
 
 /// A moment that does not come.
 const NEVER: Instant = Instant::from_micros(u64::MAX);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn process(noise: Noise, seed: u64) -> NoiseProcess {
+        NoiseProcess::new(noise, Rng::new(seed), Instant::ZERO)
+    }
+
+    fn assert_near(measured: f64, set: f64, tolerance: f64) {
+        let error = (measured / set - 1.0).abs();
+        assert!(error < tolerance, "measured {measured}, set {set}");
+    }
+
+    /// Bytes that pass 100 us apart: what became of each.
+    fn pass(noise: Noise, bytes: u64) -> impl Iterator<Item = Passed> {
+        let mut process = process(noise, 7);
+        (0..bytes).map(move |i| process.pass(Instant::from_micros(100 * i), 0))
+    }
+
+    #[test]
+    fn the_measured_bit_error_rate_is_the_one_set() {
+        for (rate, bytes) in [(1e-4, 10_000_000), (1e-3, 1_000_000), (0.5, 100_000)] {
+            let mut flipped = 0;
+            let mut by_bit = [0u32; 8];
+            for passed in pass(Noise::bit_errors(rate), bytes) {
+                let byte = passed.byte.unwrap();
+                assert_eq!(byte.count_ones(), passed.flipped);
+                flipped += u64::from(passed.flipped);
+                (0..8).for_each(|bit| by_bit[bit] += u32::from(byte >> bit & 1));
+            }
+            assert_near(flipped as f64 / (8 * bytes) as f64, rate, 0.05);
+            // No bit of a byte is safer than the others.
+            for hits in by_bit {
+                assert_near(f64::from(hits), flipped as f64 / 8.0, 0.15);
+            }
+        }
+    }
+
+    #[test]
+    fn the_ends_of_the_bit_error_rate() {
+        assert!(pass(Noise::bit_errors(0.0), 1000).all(|p| p.byte == Some(0)));
+        assert!(pass(Noise::bit_errors(f64::NAN), 1000).all(|p| p.byte == Some(0)));
+        assert!(pass(Noise::bit_errors(1.0), 1000).all(|p| p.byte == Some(0xff)));
+        assert!(pass(Noise::bit_errors(9.0), 1000).all(|p| p.byte == Some(0xff)));
+    }
+
+    #[test]
+    fn bytes_are_lost_and_inserted_at_the_rates_set() {
+        let noise = Noise {
+            lost_byte_rate: 0.01,
+            inserted_byte_rate: 0.002,
+            ..Noise::NONE
+        };
+        let bytes = 2_000_000;
+        let (mut lost, mut inserted) = (0, 0);
+        for passed in pass(noise, bytes) {
+            lost += u64::from(passed.byte.is_none());
+            inserted += u64::from(passed.inserted.is_some());
+        }
+        assert_near(lost as f64 / bytes as f64, 0.01, 0.05);
+        assert_near(inserted as f64 / bytes as f64, 0.002, 0.05);
+    }
+
+    #[test]
+    fn every_byte_may_be_lost_or_followed_by_another() {
+        let noise = Noise {
+            lost_byte_rate: 1.0,
+            inserted_byte_rate: 1.0,
+            ..Noise::NONE
+        };
+        assert!(pass(noise, 1000).all(|p| p.byte.is_none() && p.inserted.is_some()));
+    }
+
+    const BURSTS: Bursts = Bursts {
+        mean_burst: Duration::from_millis(10),
+        mean_gap: Duration::from_millis(100),
+        bit_error_rate: 0.3,
+    };
+
+    #[test]
+    fn bursts_and_gaps_have_the_mean_durations_set() {
+        let noise = Noise {
+            bursts: Some(BURSTS),
+            ..Noise::NONE
+        };
+        let mut process = process(noise, 8);
+        let (mut in_burst, mut bursts, mut bad, mut flipped) = (false, 0u32, 0u32, 0u32);
+        let samples = 11_000_000;
+        for i in 0..samples {
+            let passed = process.pass(Instant::from_micros(100 * i), 0);
+            bursts += u32::from(process.in_burst && !in_burst);
+            in_burst = process.in_burst;
+            bad += u32::from(in_burst);
+            flipped += passed.flipped;
+            assert!(in_burst || passed.flipped == 0);
+        }
+        let (bad, bursts) = (f64::from(bad), f64::from(bursts));
+        assert_near(bad / bursts, 100.0, 0.05);
+        assert_near((samples as f64 - bad) / bursts, 1000.0, 0.05);
+        assert_near(f64::from(flipped) / (8.0 * bad), 0.3, 0.05);
+    }
+
+    #[test]
+    fn after_a_long_silence_the_share_of_bursts_is_right() {
+        let noise = Noise {
+            bursts: Some(BURSTS),
+            ..Noise::NONE
+        };
+        let mut process = process(noise, 9);
+        let hits = (0..50_000).filter(|i| {
+            process.pass(Instant::from_micros(60_000_000 * i), 0);
+            process.in_burst
+        });
+        assert_near(hits.count() as f64 / 50_000.0, 10.0 / 110.0, 0.05);
+    }
+
+    #[test]
+    fn a_burst_without_length_never_comes_and_one_without_gap_never_ends() {
+        let bursts = |mean_burst, mean_gap| Noise {
+            bursts: Some(Bursts {
+                mean_burst,
+                mean_gap,
+                bit_error_rate: 1.0,
+            }),
+            ..Noise::NONE
+        };
+        let never = bursts(Duration::ZERO, Duration::ZERO);
+        assert!(pass(never, 1000).all(|p| p.flipped == 0));
+        let always = bursts(Duration::from_millis(1), Duration::ZERO);
+        assert!(pass(always, 1000).all(|p| p.flipped == 8));
+        let for_ever = bursts(Duration::MAX, Duration::from_micros(1));
+        assert!(pass(for_ever, 1000).skip(1).all(|p| p.flipped == 8));
+    }
+
+    #[test]
+    fn stray_bytes_come_at_the_rate_set() {
+        let noise = Noise {
+            idle_byte_rate: 50.0,
+            ..Noise::NONE
+        };
+        let mut strays = process(noise, 10);
+        let mut idle = Duration::ZERO;
+        for _ in 0..20_000 {
+            idle += strays.idle_to_stray().unwrap();
+            strays.stray();
+        }
+        assert_near(20_000.0 / idle.as_secs_f64(), 50.0, 0.05);
+        assert_eq!(process(Noise::NONE, 10).idle_to_stray(), None);
+    }
+}

@@ -390,3 +390,159 @@ const H263_HEADER: usize = 2;
 /// The P bit: a picture begins, and its first two zero bytes are left out.
 const PICTURE_START: [u8; H263_HEADER] = [0x04, 0x00];
 const PICTURE_GOES_ON: [u8; H263_HEADER] = [0x00, 0x00];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Everything a source sends before `end`, and when.
+    fn run(source: &mut impl Source, end: Instant) -> Vec<(Instant, Bytes)> {
+        let mut sent = Vec::new();
+        while let Some(now) = source.poll_timeout().filter(|&at| at < end) {
+            while let Some(datagram) = source.poll_datagram(now) {
+                sent.push((now, datagram));
+            }
+        }
+        sent
+    }
+
+    fn seconds(seconds: u64) -> Instant {
+        Instant::from_micros(1_000_000 * seconds)
+    }
+
+    fn sequence(packet: &[u8]) -> u16 {
+        u16::from_be_bytes([packet[2], packet[3]])
+    }
+
+    fn timestamp(packet: &[u8]) -> u32 {
+        u32::from_be_bytes([packet[4], packet[5], packet[6], packet[7]])
+    }
+
+    fn has_marker(packet: &[u8]) -> bool {
+        packet[1] & 0x80 != 0
+    }
+
+    #[test]
+    fn voice_is_valid_rtp_by_the_clock() {
+        let config = AudioConfig {
+            start: Instant::from_micros(123),
+            ..AudioConfig::G729
+        };
+        let sent = run(&mut AudioSource::new(config), seconds(20));
+        assert_eq!(sent.len(), 1000);
+        let first = &sent[0].1;
+        assert!(has_marker(first) && !sent[1..].iter().any(|(_, packet)| has_marker(packet)));
+        for (i, (at, packet)) in sent.iter().enumerate() {
+            assert_eq!(at.as_micros(), 123 + 20_000 * i as u64);
+            assert_eq!(packet.len(), 32);
+            assert_eq!((packet[0], packet[1] & 0x7f), (0x80, 18));
+            assert_eq!(sequence(packet), sequence(first).wrapping_add(i as u16));
+            assert_eq!(
+                timestamp(packet),
+                timestamp(first).wrapping_add(160 * i as u32)
+            );
+            assert_eq!(packet[8..12], config.ssrc.to_be_bytes());
+        }
+        assert_ne!(sent[0].1[12..], sent[1].1[12..]);
+    }
+
+    #[test]
+    fn video_keeps_its_rate_and_its_frames() {
+        let config = VideoConfig::h263(64_000);
+        let sent = run(&mut VideoSource::new(config), seconds(200));
+        let bytes: usize = sent.iter().map(|(_, packet)| packet.len()).sum();
+        let rate = 8.0 * bytes as f64 / 200.0;
+        assert!((rate / 64_000.0 - 1.0).abs() < 0.05, "{rate} bit/s");
+
+        let frames: Vec<_> = sent.chunk_by(|a, b| a.0 == b.0).collect();
+        assert_eq!(frames.len(), 2000);
+        let first = timestamp(&sent[0].1);
+        for (i, frame) in frames.iter().enumerate() {
+            assert_eq!(frame[0].0.as_micros(), 100_000 * i as u64);
+            let (last, others) = frame.split_last().unwrap();
+            assert!(has_marker(&last.1) && !others.iter().any(|(_, packet)| has_marker(packet)));
+            for (n, (_, packet)) in frame.iter().enumerate() {
+                assert!(packet.len() <= 1200);
+                assert_eq!(timestamp(packet), first.wrapping_add(9000 * i as u32));
+                assert_eq!(packet[12], if n == 0 { 0x04 } else { 0x00 });
+            }
+        }
+        for pair in sent.windows(2) {
+            assert_eq!(sequence(&pair[1].1), sequence(&pair[0].1).wrapping_add(1));
+        }
+        let size = |frame: &&[(Instant, Bytes)]| frame.iter().map(|(_, p)| p.len()).sum::<usize>();
+        let keys: usize = frames.iter().step_by(100).map(size).sum();
+        let others: usize = frames.iter().map(size).sum::<usize>() - keys;
+        let factor = (keys as f64 / 20.0) / (others as f64 / 1980.0);
+        assert!((4.8..7.2).contains(&factor), "{factor}");
+    }
+
+    #[test]
+    fn odd_video_settings_still_send_whole_frames() {
+        for (bits_per_second, max_datagram, frames_per_second) in [(0, 0, 0), (8, 33, 60)] {
+            let config = VideoConfig {
+                max_datagram,
+                frames_per_second,
+                key_every: 0,
+                key_factor: 0,
+                ..VideoConfig::h263(bits_per_second)
+            };
+            let sent = run(&mut VideoSource::new(config), seconds(5));
+            assert_eq!(sent.len(), 5 * frames_per_second.max(1) as usize);
+            assert!(
+                sent.iter()
+                    .all(|(_, packet)| packet.len() == 15 && has_marker(packet))
+            );
+        }
+    }
+
+    const CONTROL: ControlConfig = ControlConfig {
+        start: Instant::ZERO,
+        mean_interval: Duration::from_millis(250),
+        min: 4,
+        max: 90,
+        seed: 5,
+    };
+
+    #[test]
+    fn control_messages_come_at_their_rate_and_can_be_verified() {
+        let mut source = ControlSource::new(CONTROL);
+        let sent = run(&mut source, seconds(2000));
+        assert!((7600..8400).contains(&sent.len()), "{}", sent.len());
+        assert_eq!(source.sent(), sent.len() as u64);
+        for (i, (_, message)) in sent.iter().enumerate() {
+            assert_eq!(CONTROL.verify(message), Some(i as u64));
+        }
+        let sizes = || sent.iter().map(|(_, message)| message.len());
+        assert_eq!((sizes().min(), sizes().max()), (Some(8), Some(90)));
+    }
+
+    #[test]
+    fn a_changed_message_is_not_verified() {
+        let message = CONTROL.message(7);
+        assert!(message.len() > 8);
+        for i in 0..message.len() {
+            let mut changed = message.to_vec();
+            changed[i] ^= 1;
+            assert_eq!(CONTROL.verify(&changed), None, "byte {i}");
+        }
+        for end in 0..message.len() {
+            assert_eq!(CONTROL.verify(&message[..end]), None);
+        }
+        let other = ControlConfig { seed: 6, ..CONTROL };
+        assert_eq!(other.verify(&message), None);
+    }
+
+    #[test]
+    fn the_same_seed_sends_the_same() {
+        let video = |seed| {
+            let config = VideoConfig {
+                seed,
+                ..VideoConfig::h263(20_000)
+            };
+            run(&mut VideoSource::new(config), seconds(5))
+        };
+        assert_eq!(video(1), video(1));
+        assert_ne!(video(1), video(2));
+    }
+}

@@ -84,10 +84,8 @@ pub fn ports() -> Vec<PortInfo> {
 }
 
 /// What the character device `rdev` is, when it is surely no line.
+#[cfg(target_os = "linux")]
 pub(super) fn not_a_line(rdev: u64) -> Option<&'static str> {
-    if cfg!(not(target_os = "linux")) {
-        return None;
-    }
     let (major, minor) = (rustix::fs::major(rdev), rustix::fs::minor(rdev));
     match (major, minor) {
         (4, 0..=63) => return Some("a console on the screen"),
@@ -99,6 +97,11 @@ pub(super) fn not_a_line(rdev: u64) -> Option<&'static str> {
     // A pseudo terminal has no entry there.
     let subsystem = fs::canonicalize(format!("/sys/dev/char/{major}:{minor}/subsystem")).ok()?;
     (!subsystem.ends_with("tty")).then_some("a device of another kind")
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn not_a_line(_rdev: u64) -> Option<&'static str> {
+    None
 }
 
 /// The adapter's latency timer behind the port at `path`, and its value in ms.

@@ -59,6 +59,7 @@ pub(super) fn owning_group(path: &Path) -> Option<String> {
 }
 
 /// `/proc/locks` names the process and the file of each lock: `1: FLOCK ADVISORY WRITE 812 00:06:93 0 EOF`.
+#[cfg(target_os = "linux")]
 fn locked_by(path: &Path) -> Option<Holder> {
     let metadata = fs::metadata(path).ok()?;
     let device = metadata.dev();
@@ -75,6 +76,11 @@ fn locked_by(path: &Path) -> Option<Holder> {
         let pid = fields.get(4)?.parse().ok()?;
         (of_device && pid != 0).then(|| Holder::of_pid(pid))
     })
+}
+
+#[cfg(not(target_os = "linux"))]
+fn locked_by(_path: &Path) -> Option<Holder> {
+    None
 }
 
 fn opened_by(path: &Path) -> Option<Holder> {

@@ -77,13 +77,7 @@ impl SerialLine {
     /// How many bytes may be written now, so that little waits in the kernel; or how long to
     /// wait before asking again.
     pub(super) fn room(&self) -> Result<usize, Duration> {
-        let queued = self.queued();
-        if queued < self.bound {
-            return Ok(self.bound - queued);
-        }
-        let excess = u32::try_from(queued - self.bound / 2).unwrap_or(u32::MAX);
-        let time = Duration::from_secs(1) * excess / (self.baud / BITS_PER_BYTE).max(1);
-        Err(time.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+        room(self.queued(), self.bound, self.baud)
     }
 
     /// Bytes that wait in the kernel. Zero where the driver does not know, as on a pseudo terminal.
@@ -290,6 +284,15 @@ fn settings_problem(path: &Path, setup: &LineSetup, reason: &impl ToString) -> P
     }
 }
 
+fn room(queued: usize, bound: usize, baud: u32) -> Result<usize, Duration> {
+    if queued < bound {
+        return Ok(bound - queued);
+    }
+    let excess = u32::try_from(queued - bound / 2).unwrap_or(u32::MAX);
+    let time = Duration::from_secs(1).saturating_mul(excess) / (baud / BITS_PER_BYTE).max(1);
+    Err(time.clamp(SHORTEST_WAIT, LONGEST_WAIT))
+}
+
 fn bytes_in(baud: u32, time: Duration) -> usize {
     (baud / BITS_PER_BYTE) as usize * time.as_millis() as usize / 1000
 }
@@ -391,6 +394,19 @@ mod tests {
             "{words:?}"
         );
         assert!(words[1].contains("flow control 'hardware'"), "{words:?}");
+    }
+
+    #[test]
+    fn little_waits_in_the_kernel() {
+        assert_eq!(room(0, 115, 115_200), Ok(115));
+        assert_eq!(room(114, 115, 115_200), Ok(1));
+        // Half of the bound has left after this time.
+        let half = Duration::from_secs(58) / 11_520;
+        assert_eq!(room(115, 115, 115_200), Err(half));
+        // Held off: asked again now and then.
+        assert_eq!(room(4096, 115, 115_200), Err(LONGEST_WAIT));
+        assert_eq!(room(32, 32, 20_000_000), Err(SHORTEST_WAIT));
+        assert_eq!(room(usize::MAX, 32, 50), Err(LONGEST_WAIT));
     }
 
     #[tokio::test]

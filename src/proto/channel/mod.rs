@@ -1,0 +1,336 @@
+//! What is carried: one flow per channel, and one more for a channel's RTCP.
+//!
+//! Promise: each class as in [`Class`]; queues bounded, every drop counted with its reason.
+//! Assumed of the line layer: a segment comes whole or not at all, and its sender learns which.
+//! Left to others: which flow goes next ([`scheduler`](super::scheduler)).
+//!
+//! ```text
+//!           equipment                        line
+//! audio     Bytes -> audio::Sender    -> packets           -> audio::Receiver        -> Bytes
+//! video     Bytes -> queue::Sender    -> messages, pieces  -> reassembly::Receiver   -> Bytes
+//! control   the same without a deadline
+//! ```
+
+mod audio;
+mod queue;
+mod ranges;
+mod reassembly;
+
+use bytes::Bytes;
+
+use super::config::{ChannelConfig, Class, Port, PortKind};
+use super::error::Refused;
+use super::framing::segment::{Cut, FlowId, Writer};
+use super::stats::{ChannelStats, ReceivedStats, SentStats};
+use super::time::{Duration, Instant, earliest};
+
+/// What a frame carried of a flow, remembered until the frame's fate is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SentSegment {
+    pub(crate) flow: FlowId,
+    part: Part,
+}
+
+/// Which part of a flow.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    /// An audio packet: nobody asks for it again.
+    Packet,
+    /// Bytes `start..end` of a message and the check behind it.
+    Bytes { number: u64, start: u32, end: u32 },
+    /// The word that lower numbers will not come.
+    Advance,
+}
+
+#[cfg(test)]
+impl SentSegment {
+    pub(crate) fn for_test(number: u64) -> Self {
+        Self {
+            flow: FlowId(1),
+            part: Part::Bytes {
+                number,
+                start: 0,
+                end: 1,
+            },
+        }
+    }
+}
+
+/// One flow, both directions.
+#[derive(Debug)]
+pub(crate) struct Flow {
+    pub(crate) id: FlowId,
+    pub(crate) port: Port,
+    pub(crate) class: Class,
+    name: String,
+    outgoing: Outgoing,
+    incoming: Incoming,
+    sent: SentStats,
+    received: ReceivedStats,
+}
+
+#[derive(Debug)]
+enum Outgoing {
+    Audio(audio::Sender),
+    Messages(queue::Sender),
+}
+
+#[derive(Debug)]
+enum Incoming {
+    Audio(audio::Receiver),
+    Messages(reassembly::Receiver),
+}
+
+/// RTCP is small and rare, and a report that is a second late is still a report.
+const RTCP_DEADLINE: Duration = Duration::from_secs(1);
+
+impl Flow {
+    /// The flow of a channel's media or RTCP.
+    pub(crate) fn new(id: FlowId, config: &ChannelConfig, kind: PortKind) -> Self {
+        let port = Port {
+            channel: config.id,
+            kind,
+        };
+        let deadline = match (kind, config.class) {
+            (PortKind::Media, Class::Control) => None,
+            (PortKind::Media, _) => Some(config.deadline),
+            (PortKind::Rtcp, _) => Some(RTCP_DEADLINE),
+        };
+        let (outgoing, incoming) = match (kind, config.class) {
+            (PortKind::Media, Class::Audio) => (
+                Outgoing::Audio(audio::Sender::new(config)),
+                Incoming::Audio(audio::Receiver::default()),
+            ),
+            _ => (
+                Outgoing::Messages(queue::Sender::new(config, deadline)),
+                Incoming::Messages(reassembly::Receiver::new(deadline)),
+            ),
+        };
+        let name = match kind {
+            PortKind::Media => config.name.clone(),
+            PortKind::Rtcp => format!("{}/rtcp", config.name),
+        };
+        let (sent, received) = Default::default();
+        Self {
+            id,
+            port,
+            class: config.class,
+            name,
+            outgoing,
+            incoming,
+            sent,
+            received,
+        }
+    }
+
+    /// Whether its packets may interrupt a frame.
+    pub(crate) fn is_express(&self) -> bool {
+        matches!(self.outgoing, Outgoing::Audio(_))
+    }
+
+    /// Whether it keeps its messages until they are acknowledged.
+    pub(crate) fn is_reliable(&self) -> bool {
+        self.class == Class::Control && self.port.kind == PortKind::Media
+    }
+
+    /// Takes a datagram of the equipment into the queue.
+    pub(crate) fn accept(&mut self, now: Instant, datagram: Bytes) -> Result<(), Refused> {
+        let most = if self.is_express() {
+            Class::Audio
+        } else {
+            Class::Video
+        }
+        .max_datagram();
+        if datagram.len() > most {
+            self.sent.dropped_too_large += 1;
+            return Err(Refused::TooLarge {
+                size: datagram.len(),
+                most,
+            });
+        }
+        let bytes = datagram.len() as u64;
+        let dropped = match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.accept(now, datagram),
+            Outgoing::Messages(sender) => match sender.accept(now, datagram) {
+                Ok(dropped) => dropped,
+                Err(refused) => {
+                    self.sent.dropped_queue_full += 1;
+                    return Err(refused);
+                }
+            },
+        };
+        self.sent.dropped_queue_full += dropped;
+        self.sent.accepted += 1;
+        self.sent.accepted_bytes += bytes;
+        Ok(())
+    }
+
+    /// Drops what is no longer worth sending, or waiting for.
+    pub(crate) fn expire(&mut self, now: Instant, deliver: &mut dyn FnMut(Bytes)) {
+        self.sent.dropped_late += match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.expire(now),
+            Outgoing::Messages(sender) => sender.expire(now),
+        };
+        if let Incoming::Messages(receiver) = &mut self.incoming {
+            receiver.expire(now, &mut self.received, deliver);
+        }
+    }
+
+    /// When [`Flow::expire`] has something to do.
+    pub(crate) fn next_expiry(&self) -> Option<Instant> {
+        let outgoing = match &self.outgoing {
+            Outgoing::Audio(sender) => sender.next_expiry(),
+            Outgoing::Messages(sender) => sender.next_expiry(),
+        };
+        let incoming = match &self.incoming {
+            Incoming::Audio(_) => None,
+            Incoming::Messages(receiver) => receiver.next_expiry(),
+        };
+        earliest(outgoing, incoming)
+    }
+
+    /// Whether there is something to send now.
+    pub(crate) fn has_data(&self) -> bool {
+        match &self.outgoing {
+            Outgoing::Audio(sender) => sender.has_data(),
+            Outgoing::Messages(sender) => sender.has_data(),
+        }
+    }
+
+    /// Writes one segment of at most `space` bytes. `None` when nothing fits.
+    pub(crate) fn write(&mut self, space: usize, writer: &mut Writer<'_>) -> Option<SentSegment> {
+        let part = match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.write(self.id, space, writer, &mut self.sent),
+            Outgoing::Messages(sender) => sender.write(self.id, space, writer, &mut self.sent),
+        }?;
+        Some(SentSegment {
+            flow: self.id,
+            part,
+        })
+    }
+
+    /// Adds a segment's bytes on the line.
+    pub(crate) fn charge(&mut self, wire_bytes: usize) {
+        self.sent.wire_bytes += wire_bytes as u64;
+    }
+
+    /// The far end has this segment.
+    pub(crate) fn on_acked(&mut self, segment: SentSegment) {
+        if let Outgoing::Messages(sender) = &mut self.outgoing {
+            sender.on_acked(segment.part);
+        }
+    }
+
+    /// The far end does not have this segment.
+    pub(crate) fn on_lost(&mut self, segment: SentSegment) {
+        if let Outgoing::Messages(sender) = &mut self.outgoing {
+            sender.on_lost(segment.part);
+        }
+    }
+
+    /// Takes an audio packet from the line.
+    pub(crate) fn on_packet(&mut self, now: Instant, number: Cut, data: &[u8]) -> Option<Bytes> {
+        let Incoming::Audio(receiver) = &mut self.incoming else {
+            self.received.refused += 1;
+            return None;
+        };
+        receiver.on_packet(now, number, data, &mut self.received)
+    }
+
+    /// Takes a whole message from the line.
+    pub(crate) fn on_message(
+        &mut self,
+        now: Instant,
+        number: Cut,
+        data: &[u8],
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Messages(receiver) => {
+                receiver.on_message(now, number, data, &mut self.received, deliver);
+            }
+            Incoming::Audio(_) => self.received.refused += 1,
+        }
+    }
+
+    /// Takes a piece of a message from the line.
+    pub(crate) fn on_piece(
+        &mut self,
+        now: Instant,
+        piece: Piece<'_>,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Messages(receiver) => {
+                receiver.on_piece(now, piece, &mut self.received, deliver);
+            }
+            Incoming::Audio(_) => self.received.refused += 1,
+        }
+    }
+
+    /// The far end gave up all messages below this number.
+    pub(crate) fn on_advance(&mut self, now: Instant, number: Cut, deliver: &mut dyn FnMut(Bytes)) {
+        match &mut self.incoming {
+            Incoming::Messages(receiver) => {
+                receiver.on_advance(now, number, &mut self.received, deliver);
+            }
+            Incoming::Audio(_) => self.received.refused += 1,
+        }
+    }
+
+    /// A new session: numbers begin again. What was not acknowledged is sent again, except the
+    /// first `delivered` messages of the old session, which the far end remembers.
+    pub(crate) fn restart(&mut self, delivered: u64) {
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.restart(),
+            Outgoing::Messages(sender) => sender.restart(delivered),
+        }
+        match &mut self.incoming {
+            Incoming::Audio(receiver) => *receiver = audio::Receiver::default(),
+            Incoming::Messages(receiver) => receiver.restart(),
+        }
+    }
+
+    /// Messages delivered in order in this session.
+    pub(crate) fn delivered_in_session(&self) -> u64 {
+        match &self.incoming {
+            Incoming::Audio(_) => 0,
+            Incoming::Messages(receiver) => receiver.next(),
+        }
+    }
+
+    /// Counts a datagram that was given out.
+    pub(crate) fn on_delivered(&mut self, bytes: usize) {
+        self.received.delivered += 1;
+        self.received.delivered_bytes += bytes as u64;
+    }
+
+    /// All counters.
+    pub(crate) fn stats(&self) -> ChannelStats {
+        let (queued, queued_bytes) = match &self.outgoing {
+            Outgoing::Audio(sender) => sender.queued(),
+            Outgoing::Messages(sender) => sender.queued(),
+        };
+        ChannelStats {
+            id: self.port.channel,
+            name: self.name.clone(),
+            class: self.class,
+            rtcp: self.port.kind == PortKind::Rtcp,
+            sent: SentStats {
+                queued: queued as u64,
+                queued_bytes: queued_bytes as u64,
+                ..self.sent
+            },
+            received: self.received,
+        }
+    }
+}
+
+/// A piece of a message as it came.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Piece<'a> {
+    pub(crate) number: Cut,
+    pub(crate) offset: usize,
+    pub(crate) last: bool,
+    pub(crate) data: &'a [u8],
+}

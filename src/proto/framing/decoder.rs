@@ -1,0 +1,418 @@
+//! Bytes to frames.
+//!
+//! Cuts the stream at delimiters and hands each chunk, taken out of COBS, to a judge, who tests
+//! check and session. A chunk that fails may be a part of a frame that express frames interrupted:
+//!
+//! ```text
+//! ordi 00 express 00 nary 00    "ordi" fails, "express" is good, "nary" fails, "ordi"+"nary" is good
+//! ordi 00 exXress 00 nary 00    the same, over the damaged express frame
+//! ```
+//!
+//! So parts are held until a whole ordinary frame arrives (ordinary frames never overlap), and
+//! each further failing chunk is tried behind them. The judge decides; the work is bounded by
+//! [`TRIES`] and the memory by one frame's length. Nothing else is carried from chunk to chunk:
+//! a decoder starts clean at every delimiter.
+
+use super::{MAX_WIRE, cobs};
+
+/// What the judge found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Verdict {
+    /// A good ordinary or service frame; it was taken.
+    Ordinary,
+    /// A good express frame; it was taken. It may have interrupted what stood before it.
+    Express,
+    /// Not a frame.
+    Bad,
+}
+
+/// Counters of a decoder.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct DecoderCounts {
+    /// Good frames.
+    pub(crate) good: u64,
+    /// Of these, put together from parts.
+    pub(crate) joined: u64,
+    /// Chunks that belonged to no good frame.
+    pub(crate) bad: u64,
+}
+
+/// Finds the frames in a stream of bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Decoder {
+    chunk: Vec<u8>,
+    /// The chunk is too long to be a frame; the rest of it is not kept.
+    overlong: bool,
+    held: Held,
+    decoded: Vec<u8>,
+    counts: DecoderCounts,
+}
+
+impl Decoder {
+    /// All counters.
+    pub(crate) fn counts(&self) -> DecoderCounts {
+        self.counts
+    }
+
+    /// Takes bytes, in pieces of any size, and shows the judge every chunk that may be a frame.
+    pub(crate) fn feed(&mut self, bytes: &[u8], judge: &mut impl FnMut(&[u8]) -> Verdict) {
+        let mut pieces = bytes.split(|&byte| byte == 0).peekable();
+        while let Some(piece) = pieces.next() {
+            if self.chunk.len() + piece.len() > MAX_WIRE {
+                self.overlong = true;
+            } else if !self.overlong {
+                self.chunk.extend_from_slice(piece);
+            }
+            if pieces.peek().is_some() {
+                self.end_of_chunk(judge);
+            }
+        }
+    }
+
+    /// Forgets a half received frame.
+    pub(crate) fn clear(&mut self) {
+        self.chunk.clear();
+        self.overlong = false;
+        self.held.clear();
+    }
+
+    fn end_of_chunk(&mut self, judge: &mut impl FnMut(&[u8]) -> Verdict) {
+        if std::mem::take(&mut self.overlong) {
+            self.chunk.clear();
+            self.counts.bad += 1 + self.held.parts() as u64;
+            self.held.clear();
+            return;
+        }
+        if self.chunk.is_empty() {
+            return;
+        }
+        let chunk = std::mem::take(&mut self.chunk);
+        match self.judge(&chunk, judge) {
+            Verdict::Ordinary => {
+                self.counts.good += 1;
+                self.counts.bad += self.held.parts() as u64;
+                self.held.clear();
+            }
+            Verdict::Express => self.counts.good += 1,
+            Verdict::Bad => self.join(&chunk, judge),
+        }
+        self.chunk = chunk;
+        self.chunk.clear();
+    }
+
+    /// Tries a failing chunk behind the parts that are held.
+    fn join(&mut self, chunk: &[u8], judge: &mut impl FnMut(&[u8]) -> Verdict) {
+        for attempt in 0..TRIES {
+            let Some((candidate, unused)) = self.held.candidate(attempt, chunk) else {
+                break;
+            };
+            // Only ordinary frames are interrupted.
+            if self.judge(&candidate, judge) == Verdict::Ordinary {
+                self.counts.good += 1;
+                self.counts.joined += 1;
+                self.counts.bad += unused as u64;
+                self.held.clear();
+                return;
+            }
+        }
+        self.counts.bad += self.held.push(chunk) as u64;
+    }
+
+    fn judge(&mut self, wire: &[u8], judge: &mut impl FnMut(&[u8]) -> Verdict) -> Verdict {
+        if cobs::decode(wire, &mut self.decoded) {
+            judge(&self.decoded)
+        } else {
+            Verdict::Bad
+        }
+    }
+}
+
+/// Parts of a frame that may still become whole.
+#[derive(Debug, Default)]
+struct Held {
+    bytes: Vec<u8>,
+    /// Where each part ends in `bytes`.
+    ends: Vec<usize>,
+}
+
+impl Held {
+    fn parts(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn clear(&mut self) {
+        self.bytes.clear();
+        self.ends.clear();
+    }
+
+    /// Keeps a part; says how many older ones had to be given up for it.
+    fn push(&mut self, part: &[u8]) -> usize {
+        let mut given_up = 0;
+        while self.bytes.len() + part.len() > MAX_WIRE && !self.ends.is_empty() {
+            self.remove_first();
+            given_up += 1;
+        }
+        self.bytes.extend_from_slice(part);
+        self.ends.push(self.bytes.len());
+        given_up
+    }
+
+    fn remove_first(&mut self) {
+        let cut = self.ends.remove(0);
+        self.bytes.drain(..cut);
+        for end in &mut self.ends {
+            *end -= cut;
+        }
+    }
+
+    /// The `attempt`-th way to put `chunk` behind the parts, and how many parts it leaves out;
+    /// `None` when there are no more ways.
+    ///
+    /// First all parts, then without the last (a damaged express frame), then without the first
+    /// (a damaged frame that came earlier), then without both, then the last alone.
+    fn candidate(&self, attempt: usize, chunk: &[u8]) -> Option<(Vec<u8>, usize)> {
+        let count = self.ends.len();
+        let (from, to) = match (attempt, count) {
+            (0, 1..) => (0, count),
+            (1, 2..) => (0, count - 1),
+            (2, 2..) => (1, count),
+            (3, 3..) => (1, count - 1),
+            (4, 3..) => (count - 1, count),
+            _ => return None,
+        };
+        let start = if from == 0 { 0 } else { self.ends[from - 1] };
+        let parts = &self.bytes[start..self.ends[to - 1]];
+        Some(([parts, chunk].concat(), count - (to - from)))
+    }
+}
+
+/// Most ways in which a chunk is put behind held parts.
+const TRIES: usize = 5;
+
+#[cfg(test)]
+mod tests {
+    use super::super::check::{CheckKind, Seal};
+    use super::super::encoder::encode;
+    use super::super::header::{self, FrameKind, NumberForm};
+    use super::*;
+    use crate::proto::config::SessionId;
+    use proptest::prelude::*;
+
+    const SEAL: Seal = Seal::new(SessionId(1), SessionId(2));
+    const ORDINARY: FrameKind = FrameKind::Ordinary;
+    const EXPRESS: FrameKind = FrameKind::Express(CheckKind::Long);
+
+    fn frame(kind: FrameKind, number: u64, data: &[u8]) -> Vec<u8> {
+        let mut body = Vec::new();
+        header::write(kind, number, NumberForm::Long, &mut body);
+        body.extend_from_slice(data);
+        encode(kind, number, SEAL, &mut body)
+    }
+
+    /// What a session does: read the header, complete the number, test the check.
+    fn judge_into<'a>(taken: &'a mut Vec<Vec<u8>>) -> impl FnMut(&[u8]) -> Verdict + 'a {
+        |decoded: &[u8]| {
+            let mut rest = decoded;
+            let Some(header) = header::read(&mut rest) else {
+                return Verdict::Bad;
+            };
+            let number = header.number(0);
+            let Some(good) = SEAL.open(header.kind.check(), number, decoded) else {
+                return Verdict::Bad;
+            };
+            taken.push(good[2..].to_vec());
+            if matches!(header.kind, FrameKind::Express(_)) {
+                Verdict::Express
+            } else {
+                Verdict::Ordinary
+            }
+        }
+    }
+
+    fn decode(stream: &[u8]) -> (Vec<Vec<u8>>, DecoderCounts) {
+        let mut decoder = Decoder::default();
+        let mut taken = Vec::new();
+        decoder.feed(stream, &mut judge_into(&mut taken));
+        (taken, decoder.counts())
+    }
+
+    /// `long` with each of `express` put in at its place, as the outbox does it.
+    fn interrupted(long: &[u8], express: &[(usize, Vec<u8>)]) -> Vec<u8> {
+        let mut stream = Vec::new();
+        let mut from = 0;
+        for (at, frame) in express {
+            stream.extend_from_slice(&long[from..*at]);
+            stream.push(0);
+            stream.extend_from_slice(frame);
+            from = *at;
+        }
+        stream.extend_from_slice(&long[from..]);
+        stream
+    }
+
+    fn some_data(len: usize) -> Vec<u8> {
+        (0..len).map(|i| (i * 7 % 251) as u8).collect()
+    }
+
+    #[test]
+    fn an_interrupted_frame_comes_whole_wherever_it_was_interrupted() {
+        let data = some_data(300);
+        let long = frame(ORDINARY, 1, &data);
+        // At the very last place the long frame is complete but for its delimiter, and comes first.
+        for at in 1..long.len() - 1 {
+            let (taken, counts) = decode(&interrupted(&long, &[(at, frame(EXPRESS, 2, b"now"))]));
+            assert_eq!(
+                taken,
+                [b"now".to_vec(), data.clone()],
+                "interrupted at {at}"
+            );
+            assert_eq!(counts.bad, 0);
+        }
+    }
+
+    #[test]
+    fn thirty_interruptions_of_one_frame() {
+        let data = some_data(600);
+        let long = frame(ORDINARY, 1, &data);
+        let express: Vec<_> = (1..=30)
+            .map(|i| (i * 20, frame(EXPRESS, i as u64 + 1, &[i as u8])))
+            .collect();
+        let (taken, counts) = decode(&interrupted(&long, &express));
+        assert_eq!(taken.len(), 31);
+        assert_eq!(taken[30], data);
+        assert_eq!(
+            counts,
+            DecoderCounts {
+                good: 31,
+                joined: 1,
+                bad: 0
+            }
+        );
+    }
+
+    #[test]
+    fn a_damaged_express_frame_does_not_cost_the_frame_it_interrupted() {
+        let data = some_data(300);
+        let mut express = frame(EXPRESS, 2, b"now");
+        express[4] ^= 0x55;
+        let (taken, counts) = decode(&interrupted(&frame(ORDINARY, 1, &data), &[(150, express)]));
+        assert_eq!(taken, [data]);
+        assert_eq!(
+            counts,
+            DecoderCounts {
+                good: 1,
+                joined: 1,
+                bad: 1
+            }
+        );
+    }
+
+    #[test]
+    fn a_damaged_frame_before_does_not_cost_an_interrupted_one() {
+        let data = some_data(300);
+        let mut stream = frame(ORDINARY, 1, &some_data(50));
+        stream[20] ^= 0x40;
+        let long = frame(ORDINARY, 2, &data);
+        stream.extend(interrupted(&long, &[(99, frame(EXPRESS, 3, b"now"))]));
+        let (taken, counts) = decode(&stream);
+        assert_eq!(taken, [b"now".to_vec(), data]);
+        assert_eq!(counts.bad, 1);
+    }
+
+    #[test]
+    fn a_frame_of_the_largest_size_passes_and_one_byte_more_does_not() {
+        let mut decoder = Decoder::default();
+        let mut judged = Vec::new();
+        let mut judge = |decoded: &[u8]| {
+            judged.push(decoded.len());
+            Verdict::Bad
+        };
+        let full = [vec![0xFF], vec![1; MAX_WIRE - 1], vec![0]].concat();
+        for len in [MAX_WIRE, MAX_WIRE + 1] {
+            decoder.feed(&vec![1; len], &mut judge);
+            decoder.feed(&[0], &mut judge);
+        }
+        assert_eq!(full.len(), MAX_WIRE + 1);
+        assert_eq!(judged.len(), 1, "the overlong one was never looked at");
+    }
+
+    #[test]
+    fn memory_stays_bounded_when_nothing_is_good() {
+        let mut decoder = Decoder::default();
+        let mut judge = |_: &[u8]| Verdict::Bad;
+        for i in 0..20_000u32 {
+            decoder.feed(&some_data(1 + i as usize % 200), &mut judge);
+            decoder.feed(&[7; 5000], &mut judge);
+        }
+        assert!(decoder.chunk.capacity() <= 2 * MAX_WIRE);
+        assert!(decoder.held.bytes.len() <= MAX_WIRE);
+        assert!(decoder.held.ends.len() <= MAX_WIRE);
+    }
+
+    #[derive(Debug, Clone)]
+    struct Damage {
+        at: prop::sample::Index,
+        kind: u8,
+        value: u8,
+    }
+
+    proptest! {
+        #[test]
+        fn one_damaged_frame_costs_one_frame(
+            sizes in prop::collection::vec(0usize..400, 3..12),
+            victim in any::<prop::sample::Index>(),
+            damages in prop::collection::vec(
+                (any::<prop::sample::Index>(), 0u8..3, 1u8..)
+                    .prop_map(|(at, kind, value)| Damage { at, kind, value }),
+                1..6,
+            ),
+        ) {
+            let frames: Vec<Vec<u8>> = sizes
+                .iter()
+                .enumerate()
+                .map(|(i, &size)| frame(ORDINARY, i as u64, &some_data(size + i)))
+                .collect();
+            let victim = victim.index(frames.len());
+            let mut stream = Vec::new();
+            for (i, wire) in frames.iter().enumerate() {
+                let mut wire = wire.clone();
+                if i == victim {
+                    // Anything but the delimiter: bytes changed (also into delimiters), lost, added.
+                    let delimiter = wire.pop();
+                    for damage in &damages {
+                        if wire.is_empty() {
+                            break;
+                        }
+                        let at = damage.at.index(wire.len());
+                        match damage.kind {
+                            0 => wire[at] ^= damage.value,
+                            1 => drop(wire.remove(at)),
+                            _ => wire.insert(at, damage.value),
+                        }
+                    }
+                    wire.extend(delimiter);
+                }
+                stream.extend(wire);
+            }
+            let (taken, _) = decode(&stream);
+            let expected: Vec<Vec<u8>> =
+                sizes.iter().enumerate().map(|(i, &size)| some_data(size + i)).collect();
+            let without: Vec<Vec<u8>> =
+                expected.iter().enumerate().filter(|(i, _)| *i != victim).map(|(_, d)| d.clone()).collect();
+            prop_assert!(taken == without || taken == expected, "cost more than frame {victim}");
+        }
+
+        #[test]
+        fn any_bytes_in_any_pieces_give_no_frame_and_no_panic(
+            stream in prop::collection::vec(prop_oneof![1 => Just(0u8), 8 => any::<u8>()], 0..3000),
+            cut in 1usize..50,
+        ) {
+            let mut decoder = Decoder::default();
+            let mut taken = Vec::new();
+            for piece in stream.chunks(cut) {
+                decoder.feed(piece, &mut judge_into(&mut taken));
+            }
+            prop_assert!(taken.is_empty());
+        }
+    }
+}

@@ -1,0 +1,226 @@
+//! Frames to bytes, and what is on its way to the line.
+//!
+//! An ordinary frame in progress can be interrupted at any byte by express frames:
+//!
+//! ```text
+//! one frame after the other   ordinary 00 express 00
+//! interrupted                 ordi 00 express 00 nary 00      one byte more
+//! ```
+//!
+//! Both lanes hold one frame at most, so what is chosen is chosen late.
+
+use super::check::Seal;
+use super::header::FrameKind;
+use super::{cobs, xonxoff};
+
+/// Makes the bytes for the line, with the delimiter, of a frame whose header and segments are
+/// `body`. The check is appended to `body` on the way.
+pub(crate) fn encode(kind: FrameKind, number: u64, seal: Seal, body: &mut Vec<u8>) -> Vec<u8> {
+    seal.append(kind.check(), number, body);
+    let mut wire = Vec::with_capacity(body.len() + body.len() / 254 + 2);
+    cobs::encode(body, &mut wire);
+    wire.push(0);
+    wire
+}
+
+/// A frame that is ready for the line, or on its way.
+#[derive(Debug)]
+struct Outgoing {
+    number: Option<u64>,
+    wire: Vec<u8>,
+    /// Bytes of `wire` that have left.
+    at: usize,
+    started: bool,
+}
+
+/// What left the line's end completely.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Completed {
+    /// The frame's number; `None` for a service frame.
+    pub(crate) number: Option<u64>,
+}
+
+/// The two lanes of a line: an ordinary frame, and an express frame that may interrupt it.
+#[derive(Debug)]
+pub(crate) struct Outbox {
+    ordinary: Option<Outgoing>,
+    express: Option<Outgoing>,
+    escape: bool,
+    /// Send a delimiter before the next frame: what stands before it is not known.
+    delimit: bool,
+    interruptions: u64,
+}
+
+impl Outbox {
+    /// An empty outbox. With `avoid_xon_xoff` the bytes are escaped for such a line.
+    pub(crate) fn new(avoid_xon_xoff: bool) -> Self {
+        Self {
+            ordinary: None,
+            express: None,
+            escape: avoid_xon_xoff,
+            delimit: true,
+            interruptions: 0,
+        }
+    }
+
+    /// Whether there is room for an ordinary frame.
+    pub(crate) fn takes_ordinary(&self) -> bool {
+        self.ordinary.is_none() && self.express.is_none()
+    }
+
+    /// Whether there is room for an express frame.
+    pub(crate) fn takes_express(&self) -> bool {
+        self.express.is_none()
+    }
+
+    /// Whether anything waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ordinary.is_none() && self.express.is_none()
+    }
+
+    /// Times that an express frame interrupted an ordinary one.
+    pub(crate) fn interruptions(&self) -> u64 {
+        self.interruptions
+    }
+
+    /// Puts a frame into the ordinary lane; says how many bytes it takes on the line.
+    pub(crate) fn offer_ordinary(&mut self, number: Option<u64>, wire: Vec<u8>) -> usize {
+        debug_assert!(self.takes_ordinary());
+        let outgoing = self.outgoing(number, wire);
+        self.ordinary.insert(outgoing).wire.len()
+    }
+
+    /// Puts a frame into the express lane; says how many bytes it takes on the line.
+    pub(crate) fn offer_express(&mut self, number: Option<u64>, wire: Vec<u8>) -> usize {
+        debug_assert!(self.takes_express());
+        let outgoing = self.outgoing(number, wire);
+        self.express.insert(outgoing).wire.len()
+    }
+
+    fn outgoing(&self, number: Option<u64>, mut wire: Vec<u8>) -> Outgoing {
+        if self.escape {
+            xonxoff::escape(&mut wire);
+        }
+        Outgoing {
+            number,
+            wire,
+            at: 0,
+            started: false,
+        }
+    }
+
+    /// The next frame begins behind a delimiter of its own: call it when the line has been idle
+    /// for a while, so that noise in the pause does not spoil the frame.
+    pub(crate) fn delimit(&mut self) {
+        self.delimit = true;
+    }
+
+    /// Forgets everything; what was in progress ends at a delimiter.
+    pub(crate) fn clear(&mut self) {
+        self.ordinary = None;
+        self.express = None;
+        self.delimit = true;
+    }
+
+    /// Appends at most `room` bytes to `buf`, up to the end of one frame. Says which frame ended.
+    pub(crate) fn transmit(&mut self, room: usize, buf: &mut Vec<u8>) -> Option<Completed> {
+        if room == 0 {
+            return None;
+        }
+        let interrupted = self
+            .ordinary
+            .as_ref()
+            .is_some_and(|ordinary| ordinary.at > 0);
+        let is_express = self.express.is_some();
+        let lane = if is_express {
+            &mut self.express
+        } else {
+            &mut self.ordinary
+        };
+        let outgoing = lane.as_mut()?;
+        if !outgoing.started {
+            outgoing.started = true;
+            let interrupts = is_express && interrupted;
+            self.interruptions += u64::from(interrupts);
+            if interrupts || self.delimit {
+                outgoing.wire.insert(0, 0);
+            }
+            self.delimit = false;
+        }
+        let end = outgoing.wire.len().min(outgoing.at + room);
+        buf.extend_from_slice(&outgoing.wire[outgoing.at..end]);
+        outgoing.at = end;
+        if end < outgoing.wire.len() {
+            return None;
+        }
+        let number = outgoing.number;
+        *lane = None;
+        Some(Completed { number })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ORDINARY: [u8; 5] = [5, 1, 2, 3, 0];
+    const EXPRESS: [u8; 3] = [2, 9, 0];
+
+    fn outbox() -> Outbox {
+        let mut outbox = Outbox::new(false);
+        outbox.delimit = false;
+        outbox
+    }
+
+    fn drain(outbox: &mut Outbox) -> (Vec<u8>, Vec<Option<u64>>) {
+        let (mut buf, mut ended) = (Vec::new(), Vec::new());
+        while !outbox.is_empty() {
+            ended.extend(
+                outbox
+                    .transmit(1, &mut buf)
+                    .map(|completed| completed.number),
+            );
+        }
+        (buf, ended)
+    }
+
+    #[test]
+    fn an_interruption_costs_one_byte_at_any_place() {
+        for at in 0..ORDINARY.len() {
+            let mut outbox = outbox();
+            outbox.offer_ordinary(Some(1), ORDINARY.to_vec());
+            let mut buf = Vec::new();
+            outbox.transmit(at, &mut buf);
+            outbox.offer_express(Some(2), EXPRESS.to_vec());
+            let (rest, ended) = drain(&mut outbox);
+            buf.extend(rest);
+            let mut expected = ORDINARY.to_vec();
+            let between = if at == 0 { &EXPRESS[..] } else { &[0, 2, 9, 0] };
+            expected.splice(at..at, between.iter().copied());
+            assert_eq!(buf, expected);
+            assert_eq!(ended, [Some(2), Some(1)]);
+            assert_eq!(outbox.interruptions(), u64::from(at > 0));
+        }
+    }
+
+    #[test]
+    fn after_a_pause_a_frame_brings_its_own_delimiter() {
+        let mut outbox = outbox();
+        outbox.delimit();
+        outbox.offer_ordinary(None, ORDINARY.to_vec());
+        outbox.offer_express(None, EXPRESS.to_vec());
+        assert_eq!(drain(&mut outbox).0, [0, 2, 9, 0, 5, 1, 2, 3, 0]);
+    }
+
+    #[test]
+    fn what_was_cleared_half_way_ends_at_a_delimiter() {
+        let mut outbox = outbox();
+        outbox.offer_ordinary(Some(1), ORDINARY.to_vec());
+        let mut buf = Vec::new();
+        outbox.transmit(2, &mut buf);
+        outbox.clear();
+        outbox.offer_ordinary(Some(1), EXPRESS.to_vec());
+        buf.extend(drain(&mut outbox).0);
+        assert_eq!(buf, [5, 1, 0, 2, 9, 0]);
+    }
+}

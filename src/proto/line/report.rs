@@ -1,0 +1,381 @@
+//! What arrived: the receiver's memory of frame numbers, and the report it sends of them.
+//!
+//! ```text
+//! largest (2) | hold | bytes (3) | bad (1) | C ccccccc | [map, ceil(c / 8) bytes]
+//!
+//! largest  low 16 bits of the largest frame number received, low byte first
+//! hold     varint: time since it arrived, in units of 250 us
+//! bytes    low 24 bits of the count of bytes received on the line
+//! bad      low 8 bits of the count of bad frames
+//! c        how many numbers below the largest are described; none of them is missing when C is 0
+//! map      when C is 1: bit i (low bit first) is set when frame largest - 1 - i was received
+//! ```
+//!
+//! A report describes the same number several times, so that a lost report costs nothing.
+
+use crate::proto::framing::segment::take;
+use crate::proto::framing::varint;
+use crate::proto::time::{BitRate, Duration, Instant};
+
+/// A report as it travels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Report {
+    /// Low bits of the largest number received.
+    pub(crate) largest: u16,
+    /// In units of [`HOLD_UNIT`].
+    pub(crate) hold: u32,
+    /// Low 24 bits of the count of bytes received.
+    pub(crate) bytes: u32,
+    /// Low 8 bits of the count of bad frames.
+    pub(crate) bad: u8,
+    /// Numbers below the largest that are described, at most 127.
+    pub(crate) cover: u8,
+    /// Bit i: frame `largest - 1 - i` was received.
+    pub(crate) map: u128,
+}
+
+/// Unit of [`Report::hold`].
+pub(crate) const HOLD_UNIT: Duration = Duration::from_micros(250);
+
+/// Bytes on the line of a frame that carries nothing but a report, while nothing is lost.
+pub(crate) const REPORT_FRAME: usize = 19;
+
+const MAP_FLAG: u8 = 0x80;
+const MAX_COVER: u64 = 127;
+
+impl Report {
+    /// Appends the report.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.largest.to_le_bytes());
+        varint::write(self.hold.min(varint::MAX), out);
+        out.extend_from_slice(&self.bytes.to_le_bytes()[..3]);
+        out.push(self.bad);
+        if self.map == all(self.cover) {
+            out.push(self.cover);
+        } else {
+            out.push(self.cover | MAP_FLAG);
+            out.extend_from_slice(&self.map.to_le_bytes()[..map_len(self.cover)]);
+        }
+    }
+
+    /// Takes a report off the front.
+    pub(crate) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let largest = take(bytes, 2)?;
+        let largest = u16::from_le_bytes([largest[0], largest[1]]);
+        let hold = varint::read(bytes)?;
+        let fixed = take(bytes, 5)?;
+        let count = u32::from_le_bytes([fixed[0], fixed[1], fixed[2], 0]);
+        let (bad, cover) = (fixed[3], fixed[4] & !MAP_FLAG);
+        let map = if fixed[4] & MAP_FLAG == 0 {
+            all(cover)
+        } else {
+            let mut map = [0; 16];
+            let taken = take(bytes, map_len(cover))?;
+            map[..taken.len()].copy_from_slice(taken);
+            u128::from_le_bytes(map) & all(cover)
+        };
+        Some(Self {
+            largest,
+            hold,
+            bytes: count,
+            bad,
+            cover,
+            map,
+        })
+    }
+
+    /// Whether the frame `below` numbers under the largest was received; `None` when the report
+    /// does not say.
+    pub(crate) fn received(&self, below: u64) -> Option<bool> {
+        match below {
+            0 => Some(true),
+            _ if below <= u64::from(self.cover) => Some(self.map >> (below - 1) & 1 == 1),
+            _ => None,
+        }
+    }
+}
+
+/// A map in which all of `cover` frames were received.
+const fn all(cover: u8) -> u128 {
+    if cover >= 128 {
+        u128::MAX
+    } else {
+        (1 << cover) - 1
+    }
+}
+
+const fn map_len(cover: u8) -> usize {
+    (cover as usize).div_ceil(8)
+}
+
+/// The receiver's memory of one line, and the decision when to report.
+#[derive(Debug)]
+pub(crate) struct Received {
+    /// Largest number received and when.
+    largest: Option<(u64, Instant)>,
+    /// Bit i: frame `largest - 1 - i` was received.
+    map: u128,
+    /// The far end said that its next frame has this number.
+    announced: u64,
+    /// Frames since the last report that want one.
+    unreported: u32,
+    /// When the first of them arrived.
+    unreported_since: Instant,
+    /// A gap was seen, or the far end asks.
+    urgent: bool,
+    /// Largest number of the last reports, newest first.
+    reported: [u64; 3],
+    last_report: Instant,
+    /// Line bytes that reports may use now; grows with time.
+    budget: f64,
+    budget_at: Instant,
+}
+
+/// What became of a numbered frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Arrival {
+    New,
+    /// Came before, or is too old to tell.
+    Repeated,
+}
+
+/// Reports use at most this share of the line.
+const SHARE: f64 = 0.03;
+/// Without losses a report waits at least this long.
+const MIN_INTERVAL: Duration = Duration::from_millis(50);
+/// Frames after which a report does not wait any longer.
+const MAX_UNREPORTED: u32 = 32;
+
+impl Received {
+    pub(crate) fn new(now: Instant) -> Self {
+        Self {
+            largest: None,
+            map: 0,
+            announced: 0,
+            unreported: 0,
+            unreported_since: now,
+            urgent: false,
+            reported: [0; 3],
+            last_report: now,
+            budget: (4 * REPORT_FRAME) as f64,
+            budget_at: now,
+        }
+    }
+
+    /// The number that comes next if nothing is lost.
+    pub(crate) fn expected(&self) -> u64 {
+        self.largest
+            .map_or(0, |(largest, _)| largest + 1)
+            .max(self.announced)
+    }
+
+    /// The far end's next frame has this number: frames before it will not come any more.
+    pub(crate) fn on_announced(&mut self, next: u64) {
+        self.announced = next;
+    }
+
+    /// Notes a frame. `eliciting` frames want a report, `overtakes` says that the frame may have
+    /// interrupted one with a lower number, which is then not missing.
+    pub(crate) fn on_frame(
+        &mut self,
+        now: Instant,
+        number: u64,
+        eliciting: bool,
+        overtakes: bool,
+    ) -> Arrival {
+        let largest = self.largest.map(|(largest, _)| largest);
+        if largest.is_none_or(|largest| number > largest) {
+            self.urgent |= number > self.expected() + u64::from(overtakes);
+            let ahead = largest.map_or(u64::MAX, |largest| number - largest - 1);
+            self.map = if ahead < 127 {
+                (self.map << 1 | 1) << ahead
+            } else {
+                0
+            };
+            self.largest = Some((number, now));
+        } else {
+            let below = largest.unwrap_or(number) - number;
+            if below == 0 || below > 128 {
+                return Arrival::Repeated;
+            }
+            let bit = 1u128 << (below - 1);
+            if self.map & bit != 0 {
+                return Arrival::Repeated;
+            }
+            self.map |= bit;
+        }
+        if eliciting {
+            if self.unreported == 0 {
+                self.unreported_since = now;
+            }
+            self.unreported += 1;
+        }
+        Arrival::New
+    }
+
+    /// The far end asks for a report at once.
+    pub(crate) fn on_probe(&mut self) {
+        self.urgent = true;
+        self.unreported = self.unreported.max(1);
+    }
+
+    /// When a report should go out.
+    pub(crate) fn due(&self, rate: BitRate) -> Option<Instant> {
+        if self.unreported == 0 {
+            return None;
+        }
+        let wanted = if self.urgent || self.unreported >= MAX_UNREPORTED {
+            self.unreported_since
+        } else {
+            self.unreported_since.max(self.last_report) + interval(rate)
+        };
+        Some(wanted.max(self.affordable_at(rate)))
+    }
+
+    /// When the budget holds a report.
+    fn affordable_at(&self, rate: BitRate) -> Instant {
+        let short_of = REPORT_FRAME as f64 - self.budget;
+        if short_of <= 0.0 {
+            return self.budget_at;
+        }
+        let per_second = SHARE * bytes_per_second(rate);
+        self.budget_at + Duration::from_secs_f64(short_of / per_second) + Duration::from_micros(1)
+    }
+
+    /// Makes the report that goes out now.
+    pub(crate) fn report(&mut self, now: Instant, bytes: u64, bad: u64) -> Option<Report> {
+        let (largest, at) = self.largest?;
+        // Describe again what the last reports described: they may be lost.
+        let cover = (largest - self.reported[2].min(largest)).min(MAX_COVER) as u8;
+        let report = Report {
+            largest: largest as u16,
+            hold: u32::try_from(now.since(at).as_micros() / HOLD_UNIT.as_micros())
+                .unwrap_or(u32::MAX),
+            bytes: bytes as u32 & 0xFF_FFFF,
+            bad: bad as u8,
+            cover,
+            map: self.map & all(cover),
+        };
+        self.reported = [largest, self.reported[0], self.reported[1]];
+        self.unreported = 0;
+        self.urgent = false;
+        self.last_report = now;
+        Some(report)
+    }
+
+    /// Charges a report's bytes on the line to the budget.
+    pub(crate) fn charge(&mut self, now: Instant, rate: BitRate, bytes: usize) {
+        let earned = now.since(self.budget_at).as_secs_f64() * SHARE * bytes_per_second(rate);
+        let most = (4 * REPORT_FRAME) as f64;
+        self.budget = (self.budget + earned).min(most) - bytes as f64;
+        self.budget_at = now;
+    }
+}
+
+/// How long a report waits for more to report on a line without losses.
+pub(crate) fn interval(rate: BitRate) -> Duration {
+    let two_thirds_of_share = SHARE * 2.0 / 3.0 * bytes_per_second(rate);
+    MIN_INTERVAL.max(Duration::from_secs_f64(
+        REPORT_FRAME as f64 / two_thirds_of_share,
+    ))
+}
+
+fn bytes_per_second(rate: BitRate) -> f64 {
+    f64::from(rate.bits_per_second()) / 10.0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: BitRate = BitRate::new(38_400).unwrap();
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    fn received(numbers: &[u64]) -> Received {
+        let mut received = Received::new(at(0));
+        for &number in numbers {
+            received.on_frame(at(0), number, true, false);
+        }
+        received
+    }
+
+    #[test]
+    fn a_report_without_losses_takes_nine_bytes() {
+        let mut received = received(&[0, 1, 2, 3]);
+        let report = received.report(at(1), 0x0102_0304, 5).unwrap();
+        let mut bytes = Vec::new();
+        report.write(&mut bytes);
+        assert_eq!(bytes, [3, 0, 4, 4, 3, 2, 5, 3]);
+        assert_eq!(Report::read(&mut bytes.as_slice()), Some(report));
+    }
+
+    #[test]
+    fn a_report_names_what_is_missing() {
+        let mut received = received(&[0, 1, 4, 5, 7]);
+        let report = received.report(at(0), 0, 0).unwrap();
+        let mut bytes = Vec::new();
+        report.write(&mut bytes);
+        let read = Report::read(&mut bytes.as_slice()).unwrap();
+        let seen: Vec<_> = (0..9).map(|below| read.received(below)).collect();
+        let (yes, no) = (Some(true), Some(false));
+        assert_eq!(seen, [yes, no, yes, yes, no, no, yes, yes, None]);
+    }
+
+    #[test]
+    fn repeated_frames_are_noticed() {
+        let mut received = received(&[0, 1, 4]);
+        assert_eq!(received.on_frame(at(0), 4, true, false), Arrival::Repeated);
+        assert_eq!(received.on_frame(at(0), 1, true, false), Arrival::Repeated);
+        assert_eq!(received.on_frame(at(0), 3, true, false), Arrival::New);
+        assert_eq!(received.on_frame(at(0), 3, true, false), Arrival::Repeated);
+        assert_eq!(received.on_frame(at(0), 1000, true, false), Arrival::New);
+        assert_eq!(
+            received.on_frame(at(0), 4, true, false),
+            Arrival::Repeated,
+            "too old to tell"
+        );
+        assert_eq!(received.on_frame(at(0), 873, true, false), Arrival::New);
+    }
+
+    #[test]
+    fn a_gap_is_reported_at_once_and_an_interruption_is_no_gap() {
+        let mut received = received(&[0, 1]);
+        received.on_frame(at(10), 3, true, true);
+        assert_eq!(received.due(RATE), Some(at(0) + interval(RATE)));
+        received.on_frame(at(11), 6, true, true);
+        assert_eq!(received.due(RATE), Some(at(0)));
+    }
+
+    #[test]
+    fn reports_keep_to_their_share_of_the_line() {
+        let mut received = Received::new(at(0));
+        let (mut now, mut number, mut spent) = (at(0), 0, 0);
+        while now < at(60_000) {
+            // Every other frame is lost: each arrival is a gap.
+            number += 2;
+            received.on_frame(now, number, true, false);
+            if received.due(RATE).is_some_and(|due| due <= now) {
+                received.report(now, 0, 0).unwrap();
+                received.charge(now, RATE, REPORT_FRAME);
+                spent += REPORT_FRAME;
+            }
+            now += Duration::from_millis(5);
+        }
+        let share = spent as f64 / (60.0 * 3840.0);
+        assert!((0.025..=0.0304).contains(&share), "{share}");
+    }
+
+    #[test]
+    fn cut_reports_are_refused() {
+        let mut received = received(&[0, 2]);
+        let mut bytes = Vec::new();
+        received.report(at(0), 0, 0).unwrap().write(&mut bytes);
+        for len in 0..bytes.len() {
+            assert_eq!(Report::read(&mut &bytes[..len]), None);
+        }
+        assert!(Report::read(&mut bytes.as_slice()).is_some());
+    }
+}

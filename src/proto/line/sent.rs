@@ -1,0 +1,315 @@
+//! The sender's memory of one line: which frame carried what, and what became of it.
+//!
+//! A line never reorders. So a frame is lost when a frame that left *completely* after it has
+//! arrived and it has not; an ordinary frame that was interrupted leaves after the express frames
+//! with higher numbers. Lost segments are handed back; numbers are never used again.
+
+use std::collections::VecDeque;
+
+use super::report::{HOLD_UNIT, Report};
+use crate::proto::channel::SentSegment;
+use crate::proto::framing::header::{FrameKind, NumberForm, SHORT_WINDOW};
+use crate::proto::time::{Duration, Instant};
+
+/// Most frames that are remembered. A line at 1 Mbit/s with nothing but audio sends some hundred
+/// between two reports.
+const MAX_UNSETTLED: usize = 2048;
+
+/// A frame that is remembered until its fate is known.
+#[derive(Debug)]
+struct SentFrame {
+    /// When its last byte was handed over, and its place in that order; `None` while on its way.
+    completed: Option<(Instant, u64)>,
+    wire: usize,
+    eliciting: bool,
+    segments: Vec<SentSegment>,
+    settled: bool,
+}
+
+/// What a report, or the end of patience, settled.
+#[derive(Debug, Default)]
+pub(crate) struct Settled {
+    pub(crate) acked: Vec<SentSegment>,
+    pub(crate) lost: Vec<SentSegment>,
+    /// Wire lengths of the frames that arrived and that were lost.
+    pub(crate) frames: Vec<(usize, Fate)>,
+    /// Round trip, when the report gave one.
+    pub(crate) rtt: Option<Duration>,
+    /// A frame arrived that was not known to have arrived.
+    pub(crate) progress: bool,
+}
+
+/// What became of a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fate {
+    Arrived,
+    Lost,
+}
+
+/// All frames of a line that are not settled.
+#[derive(Debug, Default)]
+pub(crate) struct SentFrames {
+    frames: VecDeque<SentFrame>,
+    /// Number of the first of `frames`.
+    first: u64,
+    /// The next place in the order of completion.
+    next_place: u64,
+    /// Numbers below this were acknowledged, or given up: the far end may expect this one.
+    acknowledged: u64,
+    /// Frames that want a report and have none, and when the last of them was completed.
+    waiting: usize,
+    last_waiting: Option<Instant>,
+}
+
+impl SentFrames {
+    /// The number of the next frame, and in which form it travels; `None` when too many frames
+    /// are not settled. While a line is cut the numbers may run away from what the far end
+    /// expects; the next hello brings the two together again.
+    pub(crate) fn next(&self, kind: FrameKind) -> Option<(u64, NumberForm)> {
+        let number = self.next_number();
+        let ahead = number - self.acknowledged;
+        if ahead < SHORT_WINDOW && kind != FrameKind::Ordinary {
+            return Some((number, NumberForm::Short));
+        }
+        (self.frames.len() < MAX_UNSETTLED).then_some((number, NumberForm::Long))
+    }
+
+    /// The number of the next frame.
+    pub(crate) fn next_number(&self) -> u64 {
+        self.first + self.frames.len() as u64
+    }
+
+    /// The far end said which number it expects: the low bits that travel count from there.
+    pub(crate) fn on_expected(&mut self, expected: u64) {
+        if expected <= self.next_number() {
+            self.acknowledged = self.acknowledged.max(expected);
+        }
+    }
+
+    /// Remembers the frame with the number that [`SentFrames::next`] gave.
+    pub(crate) fn on_built(&mut self, wire: usize, eliciting: bool, segments: Vec<SentSegment>) {
+        self.frames.push_back(SentFrame {
+            completed: None,
+            wire,
+            eliciting,
+            segments,
+            settled: false,
+        });
+    }
+
+    /// Notes that the last byte of a frame was handed over.
+    pub(crate) fn on_completed(&mut self, now: Instant, number: u64) {
+        let place = self.next_place;
+        self.next_place += 1;
+        if let Some(frame) = self.frame_mut(number) {
+            frame.completed = Some((now, place));
+            if frame.eliciting {
+                self.waiting += 1;
+                self.last_waiting = Some(now);
+            }
+        }
+    }
+
+    /// Since when the last frame that wants a report has none; `None` when none waits.
+    pub(crate) fn waiting_since(&self) -> Option<Instant> {
+        self.last_waiting.filter(|_| self.waiting > 0)
+    }
+
+    /// Settles what a report says.
+    pub(crate) fn on_report(&mut self, now: Instant, report: &Report) -> Settled {
+        let mut settled = Settled::default();
+        let Some(largest) = complete(report.largest, self.next_number()) else {
+            return settled;
+        };
+        if self
+            .frame_mut(largest)
+            .is_none_or(|frame| frame.completed.is_none())
+            && largest >= self.first
+        {
+            // Names a frame that never left: not our report.
+            return settled;
+        }
+        self.acknowledged = self.acknowledged.max(largest + 1);
+        let mut last_place = None;
+        for i in 0..self.frames.len() {
+            let number = self.first + i as u64;
+            if number > largest {
+                break;
+            }
+            let frame = &mut self.frames[i];
+            let Some((at, place)) = frame.completed else {
+                continue;
+            };
+            if report.received(largest - number) != Some(true) {
+                continue;
+            }
+            last_place = last_place.max(Some(place));
+            if frame.settled {
+                continue;
+            }
+            if number == largest {
+                settled.rtt = Some(now.since(at).saturating_sub(HOLD_UNIT * report.hold));
+            }
+            settled.progress = true;
+            frame.settled = true;
+            self.waiting -= usize::from(frame.eliciting);
+            settled.acked.append(&mut frame.segments);
+            settled.frames.push((frame.wire, Fate::Arrived));
+        }
+        if let Some(last) = last_place {
+            self.lose(&mut settled, |place| place < last);
+        }
+        self.forget_settled();
+        settled
+    }
+
+    /// Gives up all completed frames: the line is cut.
+    pub(crate) fn give_up(&mut self) -> Settled {
+        let mut settled = Settled::default();
+        self.lose(&mut settled, |_| true);
+        self.forget_settled();
+        settled
+    }
+
+    fn lose(&mut self, settled: &mut Settled, is_lost: impl Fn(u64) -> bool) {
+        for frame in self.frames.iter_mut().filter(|frame| !frame.settled) {
+            let Some((_, place)) = frame.completed else {
+                continue;
+            };
+            if is_lost(place) {
+                frame.settled = true;
+                self.waiting -= usize::from(frame.eliciting);
+                settled.lost.append(&mut frame.segments);
+                settled.frames.push((frame.wire, Fate::Lost));
+            }
+        }
+    }
+
+    fn forget_settled(&mut self) {
+        while self.frames.front().is_some_and(|frame| frame.settled) {
+            self.frames.pop_front();
+            self.first += 1;
+        }
+    }
+
+    fn frame_mut(&mut self, number: u64) -> Option<&mut SentFrame> {
+        let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
+        self.frames.get_mut(index)
+    }
+}
+
+/// The number nearest below `next` that ends in these bits.
+fn complete(low: u16, next: u64) -> Option<u64> {
+    let back = (next as u16).wrapping_sub(low);
+    let back = if back == 0 { 1 << 16 } else { u64::from(back) };
+    next.checked_sub(back)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::framing::check::CheckKind;
+    use crate::proto::line::report::Received;
+
+    fn at(ms: u64) -> Instant {
+        Instant::from_micros(ms * 1000)
+    }
+
+    fn segment(tag: u64) -> SentSegment {
+        SentSegment::for_test(tag)
+    }
+
+    /// Builds `count` frames that leave one per millisecond in order.
+    fn sent(count: u64) -> SentFrames {
+        let mut sent = SentFrames::default();
+        for number in 0..count {
+            assert_eq!(
+                sent.next(FrameKind::Ordinary).map(|(number, _)| number),
+                Some(number)
+            );
+            sent.on_built(30, true, vec![segment(number)]);
+            sent.on_completed(at(number), number);
+        }
+        sent
+    }
+
+    fn report_of(numbers: &[u64]) -> Report {
+        let mut received = Received::new(at(0));
+        for &number in numbers {
+            received.on_frame(at(0), number, true, true);
+        }
+        received.report(at(0), 0, 0).unwrap()
+    }
+
+    #[test]
+    fn a_gap_is_a_loss_as_soon_as_it_is_reported() {
+        let mut sent = sent(5);
+        let settled = sent.on_report(at(50), &report_of(&[0, 1, 3]));
+        assert_eq!(settled.acked, [segment(0), segment(1), segment(3)]);
+        assert_eq!(settled.lost, [segment(2)]);
+        assert_eq!(settled.rtt, Some(Duration::from_millis(47)));
+        assert_eq!(sent.waiting_since(), Some(at(4)));
+        let settled = sent.on_report(at(60), &report_of(&[0, 1, 3, 4]));
+        assert_eq!(settled.acked, [segment(4)]);
+        assert_eq!(sent.waiting_since(), None);
+    }
+
+    #[test]
+    fn an_interrupted_frame_is_not_lost_when_the_express_frame_has_arrived() {
+        let mut sent = SentFrames::default();
+        for number in 0..3 {
+            sent.on_built(30, true, vec![segment(number)]);
+        }
+        // Frame 0 is ordinary; 1 interrupts it and leaves first; 2 follows.
+        sent.on_completed(at(1), 1);
+        let settled = sent.on_report(at(5), &report_of(&[1]));
+        assert_eq!(settled.acked, [segment(1)]);
+        assert!(settled.lost.is_empty());
+        sent.on_completed(at(6), 0);
+        sent.on_completed(at(7), 2);
+        let settled = sent.on_report(at(9), &report_of(&[1, 2]));
+        assert_eq!(settled.lost, [segment(0)]);
+    }
+
+    #[test]
+    fn a_report_of_frames_that_never_left_is_ignored() {
+        let mut sent = sent(2);
+        let settled = sent.on_report(at(5), &report_of(&[0, 1, 2]));
+        assert!(settled.acked.is_empty() && !settled.progress);
+        sent.on_built(30, true, vec![segment(2)]);
+        let settled = sent.on_report(at(5), &report_of(&[0, 1, 2]));
+        assert!(settled.acked.is_empty(), "frame 2 has not left completely");
+    }
+
+    #[test]
+    fn the_form_of_the_number_follows_what_is_unacknowledged() {
+        let express = FrameKind::Express(CheckKind::Short);
+        let mut sent = SentFrames::default();
+        for number in 0..SHORT_WINDOW {
+            assert_eq!(sent.next(express), Some((number, NumberForm::Short)));
+            assert_eq!(
+                sent.next(FrameKind::Ordinary),
+                Some((number, NumberForm::Long))
+            );
+            sent.on_built(30, true, Vec::new());
+        }
+        assert_eq!(sent.next(express), Some((SHORT_WINDOW, NumberForm::Long)));
+        for _ in SHORT_WINDOW..MAX_UNSETTLED as u64 {
+            assert!(sent.next(express).is_some());
+            sent.on_built(30, true, Vec::new());
+        }
+        assert_eq!(sent.next(express), None);
+    }
+
+    #[test]
+    fn a_cut_gives_everything_back() {
+        let mut sent = sent(3);
+        sent.on_built(30, true, vec![segment(3)]);
+        let settled = sent.give_up();
+        assert_eq!(settled.lost, [segment(0), segment(1), segment(2)]);
+        assert_eq!(sent.waiting_since(), None);
+        // What was on its way at the cut still completes, and is then given up with the rest.
+        sent.on_completed(at(9), 3);
+        assert_eq!(sent.give_up().lost, [segment(3)]);
+    }
+}

@@ -1,0 +1,92 @@
+//! Which flow goes next.
+//!
+//! Two lanes: express for audio, one flow after the other; ordinary for all else, shared by
+//! weight. Each ordinary flow has a virtual time that grows with the bytes it sent, divided by
+//! its weight; the flow that is furthest behind goes next (stride scheduling: C. Waldspurger and
+//! W. Weihl, MIT/LCS/TM-528, 1995). A flow that was idle begins where the others are, so it is
+//! served at once, but nobody pays for the past. So nobody starves, and a flood on one channel
+//! takes only what the others leave.
+
+use super::channel::Flow;
+use super::config::{Class, PortKind};
+
+/// Chooses among the flows of a link. Indices are those of the flows.
+#[derive(Debug)]
+pub(crate) struct Scheduler {
+    /// Virtual time of each flow: bytes times [`SCALE`] by weight.
+    passed: Vec<u64>,
+    /// Virtual time of the flow that was served last.
+    now: u64,
+    /// Whose turn it is in the express lane.
+    express_turn: usize,
+}
+
+/// All weights divide it.
+const SCALE: u64 = 12;
+
+impl Scheduler {
+    pub(crate) fn new(flows: usize) -> Self {
+        Self {
+            passed: vec![0; flows],
+            now: 0,
+            express_turn: 0,
+        }
+    }
+
+    /// The ordinary flow that goes next, of those that `may` go.
+    pub(crate) fn next_ordinary(
+        &mut self,
+        flows: &[Flow],
+        may: impl Fn(usize) -> bool,
+    ) -> Option<usize> {
+        for (passed, flow) in self.passed.iter_mut().zip(flows) {
+            if !flow.has_data() {
+                *passed = (*passed).max(self.now);
+            }
+        }
+        let candidates =
+            (0..flows.len()).filter(|&i| !flows[i].is_express() && may(i) && flows[i].has_data());
+        let chosen = candidates.min_by_key(|&i| {
+            (
+                self.passed[i].max(self.now),
+                rank(&flows[i]),
+                self.passed[i],
+            )
+        })?;
+        self.now = self.now.max(self.passed[chosen]);
+        Some(chosen)
+    }
+
+    /// Notes what an ordinary flow sent.
+    pub(crate) fn on_sent(&mut self, index: usize, flow: &Flow, bytes: usize) {
+        self.passed[index] += bytes as u64 * SCALE / weight(flow);
+    }
+
+    /// The express flow that goes next.
+    pub(crate) fn next_express(&mut self, flows: &[Flow]) -> Option<usize> {
+        let count = flows.len();
+        let chosen = (0..count)
+            .map(|i| (self.express_turn + i) % count)
+            .find(|&i| flows[i].is_express() && flows[i].has_data())?;
+        self.express_turn = chosen + 1;
+        Some(chosen)
+    }
+}
+
+/// Who goes first among equals.
+fn rank(flow: &Flow) -> u8 {
+    match (flow.port.kind, flow.class) {
+        (PortKind::Media, Class::Control) => 0,
+        (PortKind::Rtcp, _) => 1,
+        (PortKind::Media, _) => 2,
+    }
+}
+
+/// Shares of the line when all have more than enough to send.
+fn weight(flow: &Flow) -> u64 {
+    match rank(flow) {
+        0 => 3,
+        1 => 1,
+        _ => 4,
+    }
+}

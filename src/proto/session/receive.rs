@@ -1,0 +1,228 @@
+//! From the bytes of a line to the flows.
+
+use super::{Peer, Session, flow_mut};
+use crate::proto::channel::Piece;
+use crate::proto::event::Event;
+use crate::proto::framing::check::CheckKind;
+use crate::proto::framing::decoder::Verdict;
+use crate::proto::framing::header::{FrameKind, Service};
+use crate::proto::framing::segment::{self, FlowId, Segment};
+use crate::proto::line::handshake::{Hello, Table, Unusable};
+use crate::proto::line::report::Arrival;
+use crate::proto::line::watch::Refusal;
+use crate::proto::time::Instant;
+use bytes::Bytes;
+
+impl Session {
+    /// Takes bytes of a line.
+    pub(super) fn receive(&mut self, now: Instant, line: usize, bytes: &[u8]) {
+        if line >= self.lines.len() {
+            return;
+        }
+        let (mut decoder, unescaped) = self.lines[line].begin_decoding(now, bytes);
+        let bytes = unescaped.as_deref().unwrap_or(bytes);
+        decoder.feed(bytes, &mut |frame| self.judge(now, line, frame));
+        self.lines[line].end_decoding(decoder);
+    }
+
+    /// Takes a frame if it is one.
+    fn judge(&mut self, now: Instant, line: usize, frame: &[u8]) -> Verdict {
+        let Some(opened) = self.lines[line].open(frame) else {
+            return Verdict::Bad;
+        };
+        match opened.kind {
+            FrameKind::Service(service) => {
+                let known = match service {
+                    Service::Hello => self.on_hello(now, line, opened.content),
+                    Service::Table => self.on_table(now, line, opened.content),
+                };
+                // Service frames travel in the express lane.
+                if known {
+                    Verdict::Express
+                } else {
+                    Verdict::Bad
+                }
+            }
+            kind => self.on_frame(now, line, kind, opened.number, opened.content),
+        }
+    }
+
+    fn on_hello(&mut self, now: Instant, line: usize, content: &[u8]) -> bool {
+        let own = self.config.session;
+        let hello = match Hello::read(content) {
+            Ok(hello) => hello,
+            Err(Unusable::Version(there)) => {
+                self.lines[line].refuse(now, Refusal::Version(there));
+                self.lines[line].reply(now);
+                return true;
+            }
+            Err(Unusable::Malformed) => return false,
+        };
+        if hello.session == own {
+            self.lines[line].refuse(now, Refusal::Loop);
+            return true;
+        }
+        if self.peer.as_ref().map(|peer| peer.session) != Some(hello.session) {
+            self.begin(now, &hello);
+        } else if !self.lines[line].has_session() {
+            self.lines[line].begin_session(now, own, hello.session);
+        }
+        if hello.digest == self.digest {
+            self.lines[line].accept();
+        } else {
+            let known = match self.lines[line].refusal(now) {
+                Some(Refusal::Tables(differences)) => differences.clone(),
+                _ => Vec::new(),
+            };
+            self.lines[line].refuse(now, Refusal::Tables(known));
+        }
+        self.lines[line].on_hello(now, &hello, own);
+        true
+    }
+
+    /// A session with a far end that was not known begins.
+    fn begin(&mut self, now: Instant, hello: &Hello) {
+        let own = self.config.session;
+        let before = self.peer.as_ref().map(|peer| peer.session);
+        // The far end may remember what it had from us before it was restarted.
+        let resume = hello
+            .resume
+            .as_ref()
+            .filter(|resume| resume.peer == own && Some(resume.own) == before);
+        for flow in &mut self.flows {
+            let delivered = resume.and_then(|resume| {
+                let of_flow =
+                    |(channel, _): &&_| flow.is_reliable() && *channel == flow.port.channel;
+                resume
+                    .delivered
+                    .iter()
+                    .find(of_flow)
+                    .map(|(_, delivered)| u64::from(*delivered))
+            });
+            flow.restart(delivered.unwrap_or(0));
+        }
+        for line in &mut self.lines {
+            line.begin_session(now, own, hello.session);
+        }
+        self.sessions += 1;
+        self.peer = Some(Peer {
+            session: hello.session,
+            name: hello.name.clone(),
+        });
+        self.event(Event::SessionStarted {
+            peer: hello.session,
+            name: hello.name.clone(),
+            after_restart: before.is_some(),
+        });
+    }
+
+    fn on_table(&mut self, now: Instant, line: usize, content: &[u8]) -> bool {
+        let Ok((session, there)) = Table::read(content) else {
+            return false;
+        };
+        if self.peer.as_ref().map(|peer| peer.session) == Some(session) {
+            let differences = self.table.differences(&there);
+            if !differences.is_empty() {
+                self.lines[line].refuse(now, Refusal::Tables(differences));
+            }
+        }
+        true
+    }
+
+    fn on_frame(
+        &mut self,
+        now: Instant,
+        line: usize,
+        kind: FrameKind,
+        number: u64,
+        content: &[u8],
+    ) -> Verdict {
+        let Some(eliciting) = survey(kind, content) else {
+            return Verdict::Bad;
+        };
+        let (verdict, arrival) = self.lines[line].on_frame(now, number, kind, eliciting);
+        if arrival == Arrival::New {
+            let mut rest = content;
+            while let Some(segment) = segment::read(&mut rest) {
+                self.on_segment(now, line, segment);
+            }
+        }
+        verdict
+    }
+
+    fn on_segment(&mut self, now: Instant, line: usize, segment: Segment<'_>) {
+        match segment {
+            Segment::Report(report) => {
+                let settled = self.lines[line].on_report(now, &report);
+                self.on_settled(&settled);
+            }
+            Segment::Probe => self.lines[line].on_probe(),
+            Segment::Close => {
+                for line in &mut self.lines {
+                    line.on_close();
+                }
+                self.event(Event::PeerClosed);
+            }
+            Segment::Advance { flow, number } => {
+                self.with_flow(flow, |flow, deliver| flow.on_advance(now, number, deliver));
+            }
+            Segment::Packet { flow, number, data } => self.with_flow(flow, |flow, deliver| {
+                if let Some(packet) = flow.on_packet(now, number, data) {
+                    deliver(packet);
+                }
+            }),
+            Segment::Message { flow, number, data } => {
+                self.with_flow(flow, |flow, deliver| {
+                    flow.on_message(now, number, data, deliver)
+                });
+            }
+            Segment::Piece {
+                flow,
+                number,
+                offset,
+                last,
+                data,
+            } => {
+                let piece = Piece {
+                    number,
+                    offset,
+                    last,
+                    data,
+                };
+                self.with_flow(flow, |flow, deliver| flow.on_piece(now, piece, deliver));
+            }
+        }
+    }
+
+    /// Hands a flow and the way to the equipment to `take`.
+    fn with_flow(
+        &mut self,
+        id: FlowId,
+        take: impl FnOnce(&mut crate::proto::channel::Flow, &mut dyn FnMut(Bytes)),
+    ) {
+        let Self {
+            flows, datagrams, ..
+        } = self;
+        let index = usize::from(id.0).wrapping_sub(1);
+        if let Some(flow) = flow_mut(flows, id) {
+            take(flow, &mut |data| datagrams.push_back((index, data)));
+        }
+    }
+}
+
+/// Whether all of `content` is segments that such a frame may carry, and whether they want a report.
+fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
+    let mut rest = content;
+    let mut eliciting = false;
+    while !rest.is_empty() {
+        let segment = segment::read(&mut rest)?;
+        // A short check is good enough for audio, and for nothing else.
+        if kind == FrameKind::Express(CheckKind::Short)
+            && !matches!(segment, Segment::Packet { .. })
+        {
+            return None;
+        }
+        eliciting |= !matches!(segment, Segment::Report(_));
+    }
+    Some(eliciting)
+}

@@ -1,0 +1,242 @@
+//! From the flows to the bytes of a line. Frames are built when the line has room, not before.
+
+use super::{Closing, Session};
+use crate::proto::channel::SentSegment;
+use crate::proto::framing::check::CheckKind;
+use crate::proto::framing::header::FrameKind;
+use crate::proto::framing::segment::Writer;
+use crate::proto::line::handshake::Hello;
+use crate::proto::stats::LineState;
+use crate::proto::time::Instant;
+
+/// Audio frames up to this many bytes of header and segments have the short check.
+const SHORT_FRAME: usize = 96;
+/// When several audio packets wait, as many share a frame as fit.
+const AUDIO_FRAME: usize = 240;
+/// An audio frame with a single packet may be this long.
+const LONGEST_AUDIO: usize = 1200;
+/// A frame with less room left than this is closed.
+const SMALL_REST: usize = 12;
+
+impl Session {
+    /// Appends bytes for a line.
+    pub(super) fn transmit(
+        &mut self,
+        now: Instant,
+        line: usize,
+        room: usize,
+        buf: &mut Vec<u8>,
+    ) -> usize {
+        if line >= self.lines.len() {
+            return 0;
+        }
+        let before = buf.len();
+        let mut paced = false;
+        loop {
+            let room = room - (buf.len() - before);
+            let allowance = self.lines[line].allowance(now, room);
+            if allowance == 0 {
+                // Without room the caller comes back when there is some.
+                paced = room > 0;
+                break;
+            }
+            self.fill(now, line);
+            if self.lines[line].transmit(now, allowance, buf) == 0 {
+                break;
+            }
+        }
+        self.lines[line].set_paced(paced);
+        buf.len() - before
+    }
+
+    /// Puts the next frames on their way to the line.
+    fn fill(&mut self, now: Instant, line: usize) {
+        if self.lines[line].takes_express() {
+            let _ = self.send_service(now, line)
+                || self.send_link_segments(now, line)
+                || self.send_audio(now, line);
+        }
+        if self.lines[line].takes_ordinary() && self.carries(line) {
+            self.send_ordinary(now, line);
+        }
+    }
+
+    fn carries(&self, line: usize) -> bool {
+        self.lines[line].state() == LineState::Up && self.closing == Closing::No
+    }
+
+    fn send_service(&mut self, now: Instant, line: usize) -> bool {
+        let Self {
+            lines,
+            config,
+            peer,
+            digest,
+            ..
+        } = self;
+        let hello = |next: u64, expected: u64, hears: bool| Hello {
+            session: config.session,
+            heard: peer.as_ref().map(|peer| peer.session),
+            hears,
+            digest: *digest,
+            next: next as u32,
+            expected: expected as u32,
+            name: config.name.clone(),
+            resume: config.resume.clone(),
+        };
+        lines[line].send_hello(now, hello)
+            || lines[line].send_table(now, config.session, &self.table)
+    }
+
+    /// Sends what the lines have to tell each other: report, probe, goodbye.
+    fn send_link_segments(&mut self, now: Instant, index: usize) -> bool {
+        let kind = FrameKind::Express(CheckKind::Long);
+        let line = &mut self.lines[index];
+        if !line.has_session() || !matches!(line.state(), LineState::Up | LineState::Cut) {
+            return false;
+        }
+        let mut body = Vec::new();
+        let Some(number) = line.start_frame(kind, &mut body) else {
+            return false;
+        };
+        let mut writer = Writer::new(&mut body);
+        let header = writer.len();
+        let report = line.due_report(now);
+        if let Some(report) = &report {
+            writer.report(report);
+        }
+        let probes = line.probe_is_due(now);
+        if probes {
+            writer.probe();
+            line.on_probe_sent(now);
+        }
+        let closes = self.closing == Closing::Pending;
+        if closes {
+            writer.close();
+            self.closing = Closing::Said;
+        }
+        if writer.len() == header {
+            return false;
+        }
+        let wire = line.finish_frame(now, kind, number, &mut body, probes || closes, Vec::new());
+        if report.is_some() {
+            line.on_report_sent(now, wire);
+        }
+        true
+    }
+
+    fn send_audio(&mut self, now: Instant, index: usize) -> bool {
+        let state = self.lines[index].state();
+        if !matches!(state, LineState::Up | LineState::Cut) || self.closing != Closing::No {
+            return false;
+        }
+        let mut body = Vec::new();
+        // The kind decides the check, and the length of the body the kind: try the short one.
+        let short = FrameKind::Express(CheckKind::Short);
+        let Some(number) = self.lines[index].start_frame(short, &mut body) else {
+            return false;
+        };
+        let header = body.len();
+        let mut content = Vec::new();
+        let segments = self.write_audio(&mut content);
+        if segments.is_empty() {
+            return false;
+        }
+        let kind = if header + content.len() <= SHORT_FRAME {
+            short
+        } else {
+            let long = FrameKind::Express(CheckKind::Long);
+            body.clear();
+            if self.lines[index].start_frame(long, &mut body).is_none() {
+                return false;
+            }
+            long
+        };
+        body.extend_from_slice(&content);
+        self.finish(now, index, kind, number, &mut body, segments)
+    }
+
+    /// Writes the audio packets that wait, one of each flow in turn.
+    fn write_audio(&mut self, content: &mut Vec<u8>) -> Vec<(SentSegment, usize)> {
+        let mut writer = Writer::new(content);
+        let mut segments = Vec::new();
+        while let Some(index) = self.scheduler.next_express(&self.flows) {
+            let from = writer.len();
+            let most = if segments.is_empty() {
+                LONGEST_AUDIO
+            } else {
+                AUDIO_FRAME
+            };
+            let space = most.saturating_sub(from + writer.cost_of_next());
+            let Some(segment) = self.flows[index].write(space, &mut writer) else {
+                break;
+            };
+            segments.push((segment, writer.len() - from));
+        }
+        segments
+    }
+
+    fn send_ordinary(&mut self, now: Instant, index: usize) {
+        let kind = FrameKind::Ordinary;
+        if !self
+            .flows
+            .iter()
+            .any(|flow| !flow.is_express() && flow.has_data())
+        {
+            return;
+        }
+        let mut body = Vec::new();
+        let Some(number) = self.lines[index].start_frame(kind, &mut body) else {
+            return;
+        };
+        let most = self.lines[index].frame_length();
+        let mut writer = Writer::new(&mut body);
+        let mut segments = Vec::new();
+        // Flows whose next segment does not fit any more; there are at most 31.
+        let mut full = 0u32;
+        loop {
+            let may = |flow: usize| full >> flow & 1 == 0;
+            let Some(chosen) = self.scheduler.next_ordinary(&self.flows, may) else {
+                break;
+            };
+            let from = writer.len();
+            let space = most.saturating_sub(from + writer.cost_of_next());
+            if space < SMALL_REST {
+                break;
+            }
+            match self.flows[chosen].write(space, &mut writer) {
+                Some(segment) => {
+                    let bytes = writer.len() - from;
+                    self.scheduler.on_sent(chosen, &self.flows[chosen], bytes);
+                    segments.push((segment, bytes));
+                }
+                None => full |= 1 << chosen,
+            }
+        }
+        if !segments.is_empty() {
+            self.finish(now, index, kind, number, &mut body, segments);
+        }
+    }
+
+    /// Puts a frame with segments of flows on its way, and charges the flows for it.
+    fn finish(
+        &mut self,
+        now: Instant,
+        line: usize,
+        kind: FrameKind,
+        number: u64,
+        body: &mut Vec<u8>,
+        segments: Vec<(SentSegment, usize)>,
+    ) -> bool {
+        let carried: usize = segments.iter().map(|(_, bytes)| bytes).sum();
+        let sent = segments.iter().map(|(segment, _)| *segment).collect();
+        let wire = self.lines[line].finish_frame(now, kind, number, body, true, sent);
+        // Header, check and stuffing are paid by the first; in the long run all pay their share.
+        let mut overhead = wire.saturating_sub(carried);
+        for (segment, bytes) in segments {
+            if let Some(flow) = super::flow_mut(&mut self.flows, segment.flow) {
+                flow.charge(bytes + std::mem::take(&mut overhead));
+            }
+        }
+        true
+    }
+}
