@@ -141,7 +141,17 @@ impl CallReport {
             self.seconds, self.rate_bps, self.up_after_ms
         );
         if self.is_good() {
-            out.push_str("The call was good: every byte that was delivered is one that was sent, and no control message is missing.\n");
+            out.push_str(
+                "The call was good: every byte that was delivered is one that was sent, and no \
+                 control message was lost.\n",
+            );
+        }
+        let on_the_way: u64 = self.flows.iter().map(|flow| flow.on_the_way).sum();
+        if on_the_way > 0 {
+            let _ = writeln!(
+                out,
+                "{on_the_way} datagrams were still on their way at the end."
+            );
         }
         for failure in &self.failures {
             let _ = writeln!(out, "The call FAILED: {failure}");
