@@ -1,2 +1,43 @@
-//! The copperlink program.
-fn main() {}
+//! The copperlink program: flags and settings become calls of the library, results become words.
+//!
+//! Promises: exit code 0 when it is done, 1 when a line or a call failed, 2 when it could not run
+//! (settings, device, usage); results on standard output, everything else on standard error.
+//! It sees only the public library; the rules of the protocol and of the devices are there.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command::Command;
+
+mod call;
+mod clock;
+mod command;
+mod hints;
+mod logging;
+mod media;
+mod outcome;
+mod report;
+mod settings;
+mod simulated_line;
+mod stop;
+
+/// Carries a video conference over old wire: audio, video and control channels between local UDP
+/// ports, over a serial or modem line. Runs at both ends of the line.
+#[derive(Debug, Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    /// What is logged to standard error: error, warn, info, debug, trace, or a filter such as
+    /// copperlink=debug. Otherwise the variable RUST_LOG says it
+    #[arg(long, global = true, value_name = "LEVEL", value_parser = logging::parse_filter)]
+    log: Option<String>,
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let outcome = logging::start(cli.log.as_deref(), cli.command.default_log())
+        .and_then(|()| cli.command.run());
+    outcome::finish(outcome)
+}

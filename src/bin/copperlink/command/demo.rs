@@ -1,0 +1,322 @@
+//! `copperlink demo`: a whole call on one machine.
+//!
+//! ```text
+//!   equipment A --UDP-- link A -- pty ~~ simulated line ~~ pty -- link B --UDP-- equipment B
+//! ```
+//!
+//! Everything but the copper is real: sockets, serial ports, both links.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use clap::Args;
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::{Instant, sleep, timeout};
+
+use copperlink::proto::config::{Class, PortKind};
+use copperlink::proto::stats::LineState;
+use copperlink::proto::time::BitRate;
+use copperlink::shell::Snapshot;
+use copperlink::sim::Noise;
+
+use super::block_on;
+use super::simulate::{parse_rate, parse_share};
+use crate::call::{
+    ChannelPlan, Flow, FlowResult, Phase, Progress, Site, plan_generated, plan_recorded,
+};
+use crate::clock::Clock;
+use crate::hints;
+use crate::media::Recording;
+use crate::outcome::{Failure, Verdict};
+use crate::report::call::{CallFacts, CallReport, CallTimes};
+use crate::report::{self, live::Live};
+use crate::simulated_line::{LineOptions, SimulatedLine};
+use crate::stop::StopSignals;
+
+/// Show a call over a simulated line, both ends on this machine
+///
+/// Generated voice, video and control messages go both ways; each that arrives is compared byte
+/// for byte with what was sent.
+#[derive(Debug, Args)]
+pub(crate) struct Demo {
+    /// What the line carries, bit/s
+    #[arg(long, value_name = "BIT/S", default_value = "38400", value_parser = parse_rate)]
+    rate: BitRate,
+    /// Probability that a bit is wrong
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
+    ber: f64,
+    /// How long the call is
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: u64,
+    /// Where chance begins: the same seed, the same accidents
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Play a recorded call (pcap with RTP) in place of generated media
+    #[arg(long, value_name = "FILE")]
+    media: Option<PathBuf>,
+    /// Print the result as JSON
+    #[arg(long)]
+    json: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        let recording = match &self.media {
+            Some(file) => Some(Recording::load(file).map_err(|error| {
+                Failure::CannotRun(format!("{} cannot be played: {error}", file.display()))
+            })?),
+            None => None,
+        };
+        block_on(async {
+            let mut stop = StopSignals::listen()?;
+            let plans = match &recording {
+                Some(recording) => plan_recorded(recording, self.rate, self.seed),
+                None => plan_generated(self.rate, self.seed),
+            };
+            let started = Instant::now();
+            let ends = Ends::open(self.line(), &plans).await?;
+            tokio::select! {
+                up = ends.wait_until_up() => up?,
+                () = stop.next() => {
+                    return Err(Failure::Broke("ended before the link was up".to_owned()));
+                }
+            }
+            let up_after = started.elapsed();
+            let call = Call::start(plans, &ends);
+            let (times, results) = call.hold(self.whole(), &mut stop).await?;
+            let facts = CallFacts {
+                rate: self.rate,
+                up_after,
+                times,
+            };
+            let [a, b] = ends.snapshots().await?;
+            ends.close().await;
+            self.report(&CallReport::new(facts, results, [&a.stats, &b.stats]))
+        })
+    }
+
+    fn line(&self) -> LineOptions {
+        LineOptions {
+            noise: Noise::bit_errors(self.ber),
+            seed: self.seed,
+            ..LineOptions::clean(self.rate)
+        }
+    }
+
+    const fn whole(&self) -> Duration {
+        Duration::from_secs(self.seconds)
+    }
+
+    fn report(&self, report: &CallReport) -> Result<Verdict, Failure> {
+        if self.json {
+            report::print_json(report)?;
+        } else {
+            report::print(&report.text())?;
+        }
+        Ok(match report.is_good() {
+            true => Verdict::Done,
+            false => Verdict::Failed,
+        })
+    }
+}
+
+/// The line and what is at its two ends.
+struct Ends {
+    sites: [Site; 2],
+    line: JoinHandle<()>,
+}
+
+impl Ends {
+    async fn open(options: LineOptions, plans: &[ChannelPlan]) -> Result<Self, Failure> {
+        let rate = options.rate;
+        let mut line = SimulatedLine::open(options).map_err(|error| {
+            Failure::CannotRun(format!("no pseudo terminals can be had: {error}"))
+        })?;
+        let [a, b] = line.paths().map(std::path::Path::to_path_buf);
+        let line = tokio::spawn(async move {
+            if let Err(error) = line.run().await {
+                // Both ends then find their device gone, and the call fails.
+                tracing::error!("a pseudo terminal failed: {error}");
+            }
+        });
+        let sites = [
+            Site::open("demo-a", &a, rate, plans).await?,
+            Site::open("demo-b", &b, rate, plans).await?,
+        ];
+        Ok(Self { sites, line })
+    }
+
+    async fn wait_until_up(&self) -> Result<(), Failure> {
+        let deadline = Instant::now() + UP_WITHIN;
+        loop {
+            let snapshots = self.snapshots().await?;
+            let is_up = |s: &Snapshot| s.stats.lines.iter().all(|l| l.state == LineState::Up);
+            if snapshots.iter().all(is_up) {
+                return Ok(());
+            }
+            if Instant::now() >= deadline {
+                return Err(Failure::Broke(hints::not_up(UP_WITHIN, &snapshots)));
+            }
+            sleep(LOOK_EVERY).await;
+        }
+    }
+
+    async fn snapshots(&self) -> Result<[Snapshot; 2], Failure> {
+        let gone = || Failure::Broke("one end of the link ended on its own".to_owned());
+        let [a, b] = &self.sites;
+        Ok([
+            a.handle.snapshot().await.ok_or_else(gone)?,
+            b.handle.snapshot().await.ok_or_else(gone)?,
+        ])
+    }
+
+    async fn close(self) {
+        for site in &self.sites {
+            site.handle.stop();
+        }
+        for site in self.sites {
+            match timeout(CLOSE_WITHIN, site.task).await {
+                Ok(Ok(Ok(_))) => {}
+                Ok(Ok(Err(error))) => tracing::warn!("a link ended with: {error}"),
+                Ok(Err(error)) => tracing::warn!("a link ended badly: {error}"),
+                Err(_) => tracing::warn!("a link took too long to end"),
+            }
+        }
+        self.line.abort();
+    }
+}
+
+/// The equipment at work.
+struct Call {
+    clock: Clock,
+    phase: watch::Sender<Phase>,
+    flows: Vec<JoinHandle<FlowResult>>,
+    /// In the order of the channels; both directions of a class stand side by side.
+    progress: Vec<(Class, Arc<Progress>)>,
+}
+
+impl Call {
+    fn start(plans: Vec<ChannelPlan>, ends: &Ends) -> Self {
+        let (phase, watcher) = watch::channel(Phase::Talking);
+        let clock = Clock::start();
+        let mut flows = Vec::new();
+        let mut progress = Vec::new();
+        let ports = plans.into_iter().flat_map(|plan| {
+            let class = plan.config.class;
+            plan.ports
+                .into_iter()
+                .map(move |(port, sources)| (class, port, sources))
+        });
+        for (i, (class, port, sources)) in ports.enumerate() {
+            for (from, source) in sources.into_iter().enumerate() {
+                let here = &ends.sites[from].equipment[i];
+                let there = &ends.sites[1 - from].equipment[i];
+                let flow = Flow {
+                    port,
+                    class,
+                    from,
+                    source,
+                    sender: Arc::clone(&here.socket),
+                    receiver: Arc::clone(&there.socket),
+                    goes_in: here.link_port,
+                    comes_from: there.link_port,
+                    progress: Arc::default(),
+                };
+                if port.kind == PortKind::Media {
+                    progress.push((class, Arc::clone(&flow.progress)));
+                }
+                flows.push(tokio::spawn(flow.run(clock, watcher.clone())));
+            }
+        }
+        Self {
+            clock,
+            phase,
+            flows,
+            progress,
+        }
+    }
+
+    /// Holds the call for so long, or until the operator ends it.
+    async fn hold(
+        self,
+        whole: Duration,
+        stop: &mut StopSignals,
+    ) -> Result<(CallTimes, Vec<FlowResult>), Failure> {
+        let mut live = Live::new(whole);
+        let talk = async {
+            while self.elapsed() < whole {
+                live.show(self.elapsed(), &self.words());
+                sleep(LOOK_EVERY.min(whole.saturating_sub(self.elapsed()))).await;
+            }
+            let lasted = self.elapsed();
+            self.phase.send_replace(Phase::Listening);
+            let patience = Instant::now() + LISTEN_AT_MOST;
+            sleep(LISTEN_AT_LEAST).await;
+            while self.is_control_missing() && Instant::now() < patience {
+                sleep(LOOK_EVERY).await;
+            }
+            lasted
+        };
+        let (lasted, interrupted) = tokio::select! {
+            lasted = talk => (lasted, false),
+            () = stop.next() => (self.elapsed().min(whole), true),
+        };
+        live.finish();
+        let times = CallTimes {
+            lasted,
+            observed: self.elapsed(),
+            interrupted,
+        };
+        self.phase.send_replace(Phase::Over);
+        let mut results = Vec::new();
+        for flow in self.flows {
+            let ended = flow.await;
+            results.push(ended.map_err(|error| Failure::Broke(format!("the equipment: {error}")))?);
+        }
+        Ok((times, results))
+    }
+
+    fn elapsed(&self) -> Duration {
+        Duration::from_micros(self.clock.now().as_micros())
+    }
+
+    fn of_class(&self, class: Class) -> impl Iterator<Item = &Progress> {
+        let of_class = self.progress.iter().filter(move |(c, _)| *c == class);
+        of_class.map(|(_, progress)| progress.as_ref())
+    }
+
+    fn is_control_missing(&self) -> bool {
+        self.of_class(Class::Control).any(|progress| {
+            progress.delivered.load(Ordering::Relaxed) < progress.sent.load(Ordering::Relaxed)
+        })
+    }
+
+    fn words(&self) -> String {
+        let mut words = Vec::new();
+        for class in [Class::Audio, Class::Video, Class::Control] {
+            let sum =
+                |counter: fn(&Progress) -> u64| self.of_class(class).map(counter).sum::<u64>();
+            let sent = sum(|p| p.sent.load(Ordering::Relaxed));
+            let delivered = sum(|p| p.delivered.load(Ordering::Relaxed));
+            let delay = self
+                .of_class(class)
+                .map(|p| p.last_delay_us.load(Ordering::Relaxed));
+            let delay = delay.max().unwrap_or(0) as f64 / 1000.0;
+            if sent > 0 {
+                words.push(format!("{class} {delivered}/{sent}, {delay:.0} ms"));
+            }
+        }
+        words.join("; ")
+    }
+}
+
+/// A link that is not up by then will not come up.
+const UP_WITHIN: Duration = Duration::from_secs(10);
+const CLOSE_WITHIN: Duration = Duration::from_secs(2);
+const LOOK_EVERY: Duration = Duration::from_millis(50);
+/// What is on its way at the end: time for media to arrive, and for control to be sent again.
+const LISTEN_AT_LEAST: Duration = Duration::from_millis(600);
+const LISTEN_AT_MOST: Duration = Duration::from_secs(5);

@@ -1,0 +1,61 @@
+//! The commands, one file each: its flags, and what it does with the library.
+
+use std::future::Future;
+
+use clap::Subcommand;
+
+use crate::outcome::{Failure, Verdict};
+
+mod check;
+mod demo;
+mod ports;
+mod run;
+mod simulate;
+mod status;
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    Run(run::Run),
+    Check(check::Check),
+    Ports(ports::Ports),
+    Status(status::Status),
+    Simulate(simulate::Simulate),
+    Demo(demo::Demo),
+}
+
+impl Command {
+    /// What is logged when nobody says it.
+    pub(crate) const fn default_log(&self) -> &'static str {
+        match self {
+            Self::Run(_) => "info",
+            // It says itself what comes of the call; its two links also warn of the end.
+            Self::Demo(_) => "error",
+            _ => "warn",
+        }
+    }
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// Why it could not be done.
+    pub(crate) fn run(self) -> Result<Verdict, Failure> {
+        match self {
+            Self::Run(run) => run.run(),
+            Self::Check(check) => check.run(),
+            Self::Ports(ports) => ports.run(),
+            Self::Status(status) => status.run(),
+            Self::Simulate(simulate) => simulate.run(),
+            Self::Demo(demo) => demo.run(),
+        }
+    }
+}
+
+/// Runs on a runtime of one thread: one line is slow, and one task owns the link.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::CannotRun(format!("the runtime could not start: {error}")))?
+        .block_on(work)
+}

@@ -1,0 +1,320 @@
+//! `copperlink simulate`: a bad line between two pseudo terminals, for two programs that take
+//! them for serial ports.
+
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::Args;
+use serde::Serialize;
+
+use copperlink::proto::time::BitRate;
+use copperlink::sim::{Bursts, LineModelConfig, Noise};
+
+use super::block_on;
+use crate::outcome::{Failure, Verdict};
+use crate::report::{self, Table};
+use crate::simulated_line::{Cut, DirectionStats, End, LineOptions, SimulatedLine};
+use crate::stop::StopSignals;
+
+/// Simulate a line between two pseudo terminals
+///
+/// Prints the two ports, which other programs open as serial ports, and carries bytes between
+/// them until ctrl-C or SIGTERM. When the programs set their ports to different speeds, the bytes
+/// arrive garbled, as they would over wires.
+#[derive(Debug, Args)]
+pub(crate) struct Simulate {
+    /// What the line carries, bit/s
+    #[arg(long, value_name = "BIT/S", default_value = "38400", value_parser = parse_rate)]
+    rate: BitRate,
+    /// Probability that a bit is wrong
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
+    ber: f64,
+    /// Bursts of errors: mean length in ms, mean gap in s, probability of a wrong bit inside
+    #[arg(long, value_name = "MS,GAP_S,BER")]
+    burst: Option<Burst>,
+    /// Probability that a byte is lost
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
+    lost: f64,
+    /// Probability that a stray byte follows a byte
+    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
+    inserted: f64,
+    /// Delay from one end to the other, ms
+    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    delay: u64,
+    /// Bytes that wait at each end's side, as in a modem
+    #[arg(long, value_name = "BYTES", default_value_t = LineModelConfig::BUFFER as u64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
+    buffer: u64,
+    /// Where chance begins: the same seed, the same accidents
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Cut the line AT seconds after the start, FOR seconds; may be given several times
+    #[arg(long, value_name = "AT,FOR")]
+    cut: Vec<CutArg>,
+    /// This end hears itself, the other nothing
+    #[arg(long, value_name = "END")]
+    loopback: Option<End>,
+    /// Carry seven bits only: the top bit of each byte is lost
+    #[arg(long)]
+    seven_bits: bool,
+    /// A link with a stable name for the first port
+    #[arg(long, value_name = "PATH")]
+    link_a: Option<PathBuf>,
+    /// A link with a stable name for the second port
+    #[arg(long, value_name = "PATH")]
+    link_b: Option<PathBuf>,
+    /// End after so many seconds
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    seconds: Option<u64>,
+    /// Print the line's counters as JSON at the end
+    #[arg(long)]
+    json: bool,
+}
+
+/// `MS,GAP_S,BER`.
+#[derive(Clone, Copy, Debug)]
+struct Burst(Bursts);
+
+/// `AT,FOR`.
+#[derive(Clone, Copy, Debug)]
+struct CutArg(Cut);
+
+impl Simulate {
+    pub(super) fn run(self) -> Result<Verdict, Failure> {
+        block_on(async {
+            // Before anything is printed: whoever reads the ports may stop us at once.
+            let mut stop = StopSignals::listen()?;
+            let mut line = SimulatedLine::open(self.options()).map_err(|error| {
+                Failure::CannotRun(format!("no pseudo terminals can be had: {error}"))
+            })?;
+            let ports = line.paths().map(Path::to_path_buf);
+            let wanted = [&self.link_a, &self.link_b];
+            let mut links = Vec::new();
+            for (port, wanted) in ports.iter().zip(wanted) {
+                if let Some(path) = wanted {
+                    links.push(StableName::make(path, port, &ports)?);
+                }
+            }
+            let [a, b] = &ports;
+            report::print(&format!("A {}\nB {}\n", a.display(), b.display()))?;
+            let end = async {
+                match self.seconds {
+                    Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                    None => std::future::pending().await,
+                }
+            };
+            tokio::select! {
+                ended = line.run() => ended.map_err(|error| {
+                    Failure::Broke(format!("a pseudo terminal failed: {error}"))
+                })?,
+                () = stop.next() => {}
+                () = end => {}
+            }
+            drop(links);
+            self.report(line.stats())
+        })
+    }
+
+    fn options(&self) -> LineOptions {
+        LineOptions {
+            rate: self.rate,
+            noise: Noise {
+                bit_error_rate: self.ber,
+                bursts: self.burst.map(|burst| burst.0),
+                lost_byte_rate: self.lost,
+                inserted_byte_rate: self.inserted,
+                idle_byte_rate: 0.0,
+            },
+            delay: Duration::from_millis(self.delay),
+            // The range of the option fits everywhere.
+            buffer: usize::try_from(self.buffer).unwrap_or(usize::MAX),
+            seven_bits: self.seven_bits,
+            cuts: self.cut.iter().map(|cut| cut.0).collect(),
+            loopback: self.loopback,
+            seed: self.seed,
+        }
+    }
+
+    fn report(&self, stats: [DirectionStats; 2]) -> Result<Verdict, Failure> {
+        let [a_to_b, b_to_a] = stats.map(Counters::new);
+        let both = BothWays { a_to_b, b_to_a };
+        if self.json {
+            report::print_json(&both)?;
+        } else {
+            let mut table = Table::new(&[
+                "bytes",
+                ">taken",
+                ">arrived",
+                ">lost",
+                ">stray",
+                ">cut off",
+                ">not fetched",
+                ">wrong bits",
+            ]);
+            for (way, counters) in [("A to B", &both.a_to_b), ("B to A", &both.b_to_a)] {
+                table.row([
+                    way.to_owned(),
+                    counters.taken.to_string(),
+                    counters.arrived.to_string(),
+                    counters.lost.to_string(),
+                    counters.inserted.to_string(),
+                    counters.cut_off.to_string(),
+                    counters.not_fetched.to_string(),
+                    counters.wrong_bits.to_string(),
+                ]);
+            }
+            report::print(&format!("\n{table}"))?;
+        }
+        Ok(Verdict::Done)
+    }
+}
+
+#[derive(Debug, Serialize)]
+struct BothWays {
+    a_to_b: Counters,
+    b_to_a: Counters,
+}
+
+/// What a direction of the line did, in bytes.
+#[derive(Debug, Serialize)]
+struct Counters {
+    taken: u64,
+    arrived: u64,
+    lost: u64,
+    inserted: u64,
+    cut_off: u64,
+    not_fetched: u64,
+    wrong_bits: u64,
+}
+
+impl Counters {
+    fn new(stats: DirectionStats) -> Self {
+        Self {
+            taken: stats.line.accepted,
+            arrived: stats.line.delivered - stats.not_fetched,
+            lost: stats.line.bytes_lost,
+            inserted: stats.line.bytes_inserted,
+            cut_off: stats.line.bytes_cut,
+            not_fetched: stats.not_fetched + stats.line.bytes_overrun,
+            wrong_bits: stats.line.bits_flipped,
+        }
+    }
+}
+
+/// A symbolic link to a port. Removed when it is dropped, if it still leads there.
+#[derive(Debug)]
+struct StableName {
+    path: PathBuf,
+    port: PathBuf,
+}
+
+impl StableName {
+    /// Makes it, in place of one that leads nowhere or, from an earlier run, to one of our ports.
+    fn make(path: &Path, port: &Path, ours: &[PathBuf; 2]) -> Result<Self, Failure> {
+        let fails = |error: io::Error| {
+            Failure::CannotRun(format!("{} cannot be made: {error}", path.display()))
+        };
+        match fs::read_link(path) {
+            Ok(target) if target.exists() && !ours.contains(&target) => {
+                return Err(Failure::CannotRun(format!(
+                    "{} leads to {}, which is there: another simulation may be using it. Stop \
+                     it, or choose another name",
+                    path.display(),
+                    target.display()
+                )));
+            }
+            Ok(_) => fs::remove_file(path).map_err(fails)?,
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(_) if path.symlink_metadata().is_ok() => {
+                return Err(Failure::CannotRun(format!(
+                    "{} is there already, and no link that could be replaced. Choose another name",
+                    path.display()
+                )));
+            }
+            Err(error) => return Err(fails(error)),
+        }
+        symlink(port, path).map_err(fails)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            port: port.to_path_buf(),
+        })
+    }
+}
+
+impl Drop for StableName {
+    fn drop(&mut self) {
+        if fs::read_link(&self.path).is_ok_and(|target| target == self.port)
+            && let Err(error) = fs::remove_file(&self.path)
+        {
+            tracing::warn!("{} could not be removed: {error}", self.path.display());
+        }
+    }
+}
+
+impl FromStr for Burst {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let expected = "expected three numbers: mean length in ms, mean gap in s, probability of a \
+                        wrong bit inside, for instance 20,5,0.3";
+        let [ms, gap, ber] = numbers(text).ok_or(expected)?;
+        let seconds = [ms / 1000.0, gap];
+        if !seconds.iter().all(|s| (0.0..=A_DAY).contains(s)) || ms <= 0.0 || ber > 1.0 {
+            return Err(expected.to_owned());
+        }
+        Ok(Self(Bursts {
+            mean_burst: Duration::from_secs_f64(seconds[0]),
+            mean_gap: Duration::from_secs_f64(seconds[1]),
+            bit_error_rate: ber,
+        }))
+    }
+}
+
+impl FromStr for CutArg {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match numbers(text) {
+            Some([at, lasts]) if at <= A_DAY && lasts <= A_DAY => Ok(Self(Cut {
+                at: Duration::from_secs_f64(at),
+                lasts: Duration::from_secs_f64(lasts),
+            })),
+            _ => {
+                Err("expected two numbers of seconds: when and how long, for instance 10,3".into())
+            }
+        }
+    }
+}
+
+/// So many numbers that are not negative, with commas between them.
+fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
+    let numbers: Vec<f64> = text
+        .split(',')
+        .map(|number| number.trim().parse().ok())
+        .collect::<Option<_>>()?;
+    let good = numbers.iter().all(|n: &f64| n.is_finite() && *n >= 0.0);
+    numbers.try_into().ok().filter(|_| good)
+}
+
+/// A bit rate that a line can have.
+pub(super) fn parse_rate(text: &str) -> Result<BitRate, String> {
+    let rate = text.parse().ok().and_then(BitRate::new);
+    rate.ok_or_else(|| {
+        let (least, most) = (BitRate::MIN, BitRate::MAX);
+        let (least, most) = (least.bits_per_second(), most.bits_per_second());
+        format!("expected {least} to {most} bit/s")
+    })
+}
+
+/// A probability.
+pub(super) fn parse_share(text: &str) -> Result<f64, String> {
+    let share = text.parse().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| "expected a probability from 0 to 1, for instance 1e-4".to_owned())
+}
+
+/// In seconds; no simulation waits longer for anything.
+const A_DAY: f64 = 86_400.0;

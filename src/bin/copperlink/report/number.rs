@@ -1,0 +1,67 @@
+//! Numbers as people read them.
+
+use std::time::Duration;
+
+/// A count of bytes: `999 B`, `1.2 kB`, `34 MB`.
+pub(crate) fn bytes(count: u64) -> String {
+    let (mut value, mut unit) = (count as f64, "B");
+    for larger in ["kB", "MB", "GB"] {
+        if value < 999.5 {
+            break;
+        }
+        value /= 1000.0;
+        unit = larger;
+    }
+    let digits = usize::from(unit != "B" && value < 9.95);
+    format!("{value:.digits$} {unit}")
+}
+
+/// Milliseconds with one decimal, of microseconds.
+pub(crate) fn millis(micros: u64) -> String {
+    format!("{:.1} ms", micros as f64 / 1000.0)
+}
+
+/// A time that something has lasted: `12 s`, `3 min 05 s`, `7 h 00 min`.
+pub(crate) fn lasted(time: Duration) -> String {
+    let seconds = time.as_secs();
+    match (seconds / 3600, seconds / 60 % 60, seconds % 60) {
+        (0, 0, s) => format!("{s} s"),
+        (0, m, s) => format!("{m} min {s:02} s"),
+        (h, m, _) => format!("{h} h {m:02} min"),
+    }
+}
+
+/// A share in percent, with one decimal. Zero of nothing is zero.
+pub(crate) fn percent(part: f64, whole: f64) -> String {
+    let share = if whole > 0.0 { part / whole } else { 0.0 };
+    format!("{:.1} %", share * 100.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn bytes_have_a_fitting_unit() {
+        for (count, words) in [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1.0 kB"),
+            (9_940, "9.9 kB"),
+            (9_960, "10 kB"),
+            (999_600, "1.0 MB"),
+            (34_000_000, "34 MB"),
+            (u64::MAX, "18446744074 GB"),
+        ] {
+            assert_eq!(bytes(count), words);
+        }
+    }
+
+    #[test]
+    fn times_have_two_parts() {
+        assert_eq!(lasted(Duration::from_secs(59)), "59 s");
+        assert_eq!(lasted(Duration::from_secs(185)), "3 min 05 s");
+        assert_eq!(lasted(Duration::from_secs(7 * 3600)), "7 h 00 min");
+        assert_eq!(percent(1.0, 0.0), "0.0 %");
+    }
+}

@@ -1,0 +1,172 @@
+//! What a settings file asks for, as a table and as JSON.
+
+use std::fmt::Write;
+use std::net::{IpAddr, SocketAddr};
+
+use serde::Serialize;
+
+use copperlink::proto::config::{ChannelConfig, PortKind};
+use copperlink::shell::{Deliver, LinkSetup, PortSetup};
+
+use super::Table;
+
+/// A setup and what is noteworthy about it.
+#[derive(Debug, Serialize)]
+pub(crate) struct SetupReport {
+    file: String,
+    good: bool,
+    link: String,
+    lines: Vec<Line>,
+    channels: Vec<Channel>,
+    warnings: Vec<String>,
+}
+
+#[derive(Debug, Serialize)]
+struct Line {
+    device: String,
+    baud: u32,
+    rate: u32,
+    flow: String,
+}
+
+#[derive(Debug, Serialize)]
+struct Channel {
+    id: u8,
+    name: String,
+    class: &'static str,
+    rtcp: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    deadline_ms: Option<u64>,
+    queue_bytes: usize,
+    queue_datagrams: usize,
+    ports: Vec<Port>,
+}
+
+#[derive(Debug, Serialize)]
+struct Port {
+    kind: &'static str,
+    listen: SocketAddr,
+    deliver: String,
+    open_to: &'static str,
+}
+
+impl SetupReport {
+    /// What the file asks for, with warnings.
+    pub(crate) fn new(file: String, setup: &LinkSetup, warnings: Vec<String>) -> Self {
+        let lines = setup.lines.iter().zip(&setup.config.lines);
+        let lines = lines.map(|(line, config)| Line {
+            device: line.device.to_string(),
+            baud: line.baud,
+            rate: config.rate.bits_per_second(),
+            flow: line.flow.to_string(),
+        });
+        let channels = setup.config.channels.iter();
+        Self {
+            file,
+            good: true,
+            link: setup.config.name.clone(),
+            lines: lines.collect(),
+            channels: channels.map(|c| Channel::new(c, &setup.ports)).collect(),
+            warnings,
+        }
+    }
+
+    /// For people.
+    pub(crate) fn text(&self) -> String {
+        let mut lines = Table::new(&["device", ">port rate", ">line rate", "flow"]);
+        for line in &self.lines {
+            lines.row([
+                line.device.clone(),
+                line.baud.to_string(),
+                line.rate.to_string(),
+                line.flow.clone(),
+            ]);
+        }
+        let mut channels = Table::new(&[
+            ">id",
+            "name",
+            "class",
+            "listens on",
+            "delivers to",
+            "open to",
+        ]);
+        for channel in &self.channels {
+            for (i, port) in channel.ports.iter().enumerate() {
+                let first = |text: &str| match i {
+                    0 => text.to_owned(),
+                    _ => String::new(),
+                };
+                let class = match i {
+                    0 => channel.class,
+                    _ => port.kind,
+                };
+                channels.row([
+                    first(&channel.id.to_string()),
+                    first(&channel.name),
+                    class.to_owned(),
+                    port.listen.to_string(),
+                    port.deliver.clone(),
+                    port.open_to.to_owned(),
+                ]);
+            }
+        }
+        let mut out = format!("{}: good\n\nLINK {}\n{lines}", self.file, self.link);
+        let _ = write!(out, "\nCHANNELS\n{channels}");
+        if !self.warnings.is_empty() {
+            out.push_str("\nWARNINGS\n");
+        }
+        for warning in &self.warnings {
+            let _ = writeln!(out, "  {warning}");
+        }
+        out
+    }
+}
+
+impl Channel {
+    fn new(config: &ChannelConfig, ports: &[PortSetup]) -> Self {
+        let ports = ports.iter().filter(|port| port.port.channel == config.id);
+        let deadline = u64::try_from(config.deadline.as_millis()).ok();
+        Self {
+            id: config.id.0,
+            name: config.name.clone(),
+            class: config.class.word(),
+            rtcp: config.rtcp,
+            // Control has none.
+            deadline_ms: deadline.filter(|ms| *ms < DEADLINE_LIMIT_MS),
+            queue_bytes: config.queue_bytes,
+            queue_datagrams: config.queue_datagrams,
+            ports: ports.map(Port::new).collect(),
+        }
+    }
+}
+
+impl Port {
+    fn new(setup: &PortSetup) -> Self {
+        Self {
+            kind: match setup.port.kind {
+                PortKind::Media => "media",
+                PortKind::Rtcp => "rtcp",
+            },
+            listen: setup.listen,
+            deliver: match &setup.deliver {
+                Deliver::To(to) => to.to_string(),
+                Deliver::Auto => "auto: who sent last".to_owned(),
+            },
+            open_to: open_to(setup.listen.ip()),
+        }
+    }
+}
+
+/// Who can send to a socket that listens on this address.
+fn open_to(listen: IpAddr) -> &'static str {
+    if listen.is_loopback() {
+        "this host only"
+    } else if listen.is_unspecified() {
+        "every network of this host"
+    } else {
+        "the networks that reach it"
+    }
+}
+
+/// No settings file can ask for so long a deadline.
+const DEADLINE_LIMIT_MS: u64 = 1 << 40;

@@ -1,0 +1,331 @@
+//! The state of a running link: what its status socket tells, on one screen.
+//!
+//! ```text
+//! room-1: process 4242, up 2 h 03 min; far end room-2 (session 1)
+//!
+//! LINE ttyUSB0: up
+//!   device /dev/ttyUSB0, 115200 bit/s, flow hardware, open
+//!   pace 33600 bit/s, round trip 24.1 ms, 3.1 ms waiting below
+//!   sent 1.2 MB in 10000 frames, 3 lost; received 1.1 MB in 9990 good frames, 5 bad, 3 joined
+//!   trouble: …
+//!
+//! CHANNELS
+//!  id  name   class  sent  queued  dropped  …
+//! ```
+//!
+//! Reads the document leniently: a link of another version may tell more.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::Table;
+use super::number;
+
+/// What of the document is shown.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Status {
+    stats: Stats,
+    uptime_us: u64,
+    pid: u32,
+    devices: Vec<Device>,
+    ports: Vec<Port>,
+    events: Vec<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stats {
+    name: String,
+    peer: Option<u32>,
+    peer_name: Option<String>,
+    sessions: u64,
+    lines: Vec<Line>,
+    channels: Vec<Channel>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Line {
+    name: String,
+    state: String,
+    trouble: Option<String>,
+    rate_bps: u64,
+    rtt_us: Option<u64>,
+    queue_us: u64,
+    bytes_sent: u64,
+    bytes_received: u64,
+    frames_sent: u64,
+    frames_received: u64,
+    frames_bad: u64,
+    frames_joined: u64,
+    interruptions: u64,
+    frames_lost: u64,
+    cuts: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Device {
+    device: String,
+    baud: u32,
+    flow: String,
+    state: String,
+    clear_to_send: Option<bool>,
+    problem: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Channel {
+    id: u8,
+    name: String,
+    class: String,
+    sent: Sent,
+    received: Received,
+}
+
+#[derive(Debug, Deserialize)]
+struct Sent {
+    accepted: u64,
+    sent: u64,
+    resent: u64,
+    queued: u64,
+    dropped_too_large: u64,
+    dropped_queue_full: u64,
+    dropped_late: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Received {
+    delivered: u64,
+    missing: u64,
+    repeated: u64,
+    damaged: u64,
+    refused: u64,
+}
+
+#[derive(Debug, Deserialize)]
+struct Port {
+    channel: u8,
+    kind: String,
+    listen: String,
+    deliver: String,
+    last_sender: Option<String>,
+    no_destination: u64,
+    send_refused: u64,
+    send_full: u64,
+    send_failed: u64,
+    receive_failed: u64,
+    inbound_overflow: u64,
+}
+
+impl Status {
+    /// The screen.
+    pub(crate) fn screen(&self) -> String {
+        let mut out = self.head();
+        for (line, device) in self.stats.lines.iter().zip(&self.devices) {
+            out.push('\n');
+            out.push_str(&line_words(line, device));
+        }
+        let _ = write!(out, "\nCHANNELS\n{}", self.channel_table());
+        let _ = write!(out, "\nPORTS\n{}", self.port_table());
+        if !self.events.is_empty() {
+            out.push_str("\nEVENTS (time since the start)\n");
+            for event in &self.events {
+                let _ = writeln!(out, "  {event}");
+            }
+        }
+        out
+    }
+
+    fn head(&self) -> String {
+        let stats = &self.stats;
+        let uptime = number::lasted(Duration::from_micros(self.uptime_us));
+        let far_end = match (&stats.peer_name, stats.peer) {
+            (Some(name), Some(_)) => format!("far end {name}"),
+            (None, Some(_)) => "far end without a name".to_owned(),
+            _ => "no far end yet".to_owned(),
+        };
+        let restarts = match stats.sessions {
+            0 | 1 => String::new(),
+            n => format!(", started again {} times", n - 1),
+        };
+        let (name, pid) = (&stats.name, self.pid);
+        format!("{name}: process {pid}, up {uptime}; {far_end}{restarts}\n")
+    }
+
+    fn channel_table(&self) -> Table {
+        let mut table = Table::new(&[
+            ">id",
+            "name",
+            "class",
+            ">taken",
+            ">sent",
+            ">again",
+            ">queued",
+            "dropped here",
+            ">delivered",
+            "not delivered",
+        ]);
+        for channel in &self.stats.channels {
+            let (sent, received) = (&channel.sent, &channel.received);
+            table.row([
+                channel.id.to_string(),
+                channel.name.clone(),
+                channel.class.clone(),
+                sent.accepted.to_string(),
+                sent.sent.to_string(),
+                sent.resent.to_string(),
+                sent.queued.to_string(),
+                reasons(&[
+                    (sent.dropped_late, "late"),
+                    (sent.dropped_queue_full, "queue full"),
+                    (sent.dropped_too_large, "too large"),
+                ]),
+                received.delivered.to_string(),
+                reasons(&[
+                    (received.missing, "missing"),
+                    (received.damaged, "damaged"),
+                    (received.repeated, "repeated"),
+                    (received.refused, "refused"),
+                ]),
+            ]);
+        }
+        table
+    }
+
+    fn port_table(&self) -> Table {
+        let mut table = Table::new(&[
+            ">id",
+            "port",
+            "listens on",
+            "delivers to",
+            "last sender",
+            "trouble",
+        ]);
+        for port in &self.ports {
+            table.row([
+                port.channel.to_string(),
+                port.kind.clone(),
+                port.listen.clone(),
+                port.deliver.clone(),
+                port.last_sender
+                    .clone()
+                    .unwrap_or_else(|| "nobody yet".into()),
+                reasons(&[
+                    (port.no_destination, "nobody to deliver to yet"),
+                    (port.send_refused, "refused by the equipment's host"),
+                    (port.send_full, "socket full"),
+                    (port.send_failed, "sending failed"),
+                    (port.receive_failed, "receiving failed"),
+                    (port.inbound_overflow, "came too fast"),
+                ]),
+            ]);
+        }
+        table
+    }
+}
+
+fn line_words(line: &Line, device: &Device) -> String {
+    let mut out = format!("LINE {}: {}\n", line.name, line.state);
+    if let Some(trouble) = &line.trouble {
+        let _ = writeln!(out, "  trouble: {trouble}");
+    }
+    let signals = match device.clear_to_send {
+        None => "",
+        Some(true) => ", clear to send",
+        Some(false) => ", held off (CTS)",
+    };
+    let _ = writeln!(
+        out,
+        "  device {}, {} bit/s, flow {}, {}{signals}",
+        device.device, device.baud, device.flow, device.state
+    );
+    // Kept by the link when it is over.
+    if let (Some(problem), "waiting") = (&device.problem, device.state.as_str()) {
+        let _ = writeln!(out, "  problem: {problem}");
+    }
+    let round_trip = line.rtt_us.map_or("unknown".to_owned(), number::millis);
+    let _ = writeln!(
+        out,
+        "  pace {} bit/s, round trip {round_trip}, {} waiting below",
+        line.rate_bps,
+        number::millis(line.queue_us)
+    );
+    let _ = writeln!(
+        out,
+        "  sent {} in {} frames, {} lost, {} interrupted",
+        number::bytes(line.bytes_sent),
+        line.frames_sent,
+        line.frames_lost,
+        line.interruptions
+    );
+    let _ = writeln!(
+        out,
+        "  received {} in {} good frames, {} joined, {} bad; cut {} times",
+        number::bytes(line.bytes_received),
+        line.frames_received,
+        line.frames_joined,
+        line.frames_bad,
+        line.cuts
+    );
+    out
+}
+
+/// The counters that are not zero, each with its reason.
+fn reasons(counters: &[(u64, &str)]) -> String {
+    let words: Vec<String> = counters
+        .iter()
+        .filter(|(count, _)| *count > 0)
+        .map(|(count, reason)| format!("{count} {reason}"))
+        .collect();
+    match words.is_empty() {
+        true => "-".to_owned(),
+        false => words.join(", "),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_screen_says_what_is_wrong_and_why_things_were_dropped() {
+        let document = r#"{
+            "stats": {"name": "room-1", "session": 1, "peer": 7, "peer_name": "room-2",
+                "sessions": 2, "more": true,
+                "lines": [{"name": "ttyUSB0", "state": "cut", "trouble": "nothing heard",
+                    "rate_bps": 33600, "rtt_us": 24100, "queue_us": 3100, "bytes_sent": 1200000,
+                    "bytes_received": 5, "frames_sent": 10, "frames_received": 9,
+                    "frames_bad": 5, "frames_joined": 3, "interruptions": 2, "frames_lost": 3,
+                    "reports_sent": 0, "cuts": 1}],
+                "channels": [{"id": 1, "name": "audio", "class": "audio", "rtcp": false,
+                    "sent": {"accepted": 9, "accepted_bytes": 1, "sent": 7, "resent": 0,
+                        "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
+                        "dropped_late": 2},
+                    "received": {"delivered": 5, "missing": 4, "repeated": 0, "damaged": 0,
+                        "refused": 0}}]},
+            "uptime_us": 61000000, "pid": 42,
+            "devices": [{"device": "/dev/ttyUSB0", "baud": 115200, "flow": "hardware",
+                "state": "waiting", "clear_to_send": null, "problem": "it is gone"}],
+            "ports": [{"channel": 1, "kind": "media", "listen": "127.0.0.1:5004",
+                "deliver": "auto", "last_sender": null, "no_destination": 3, "send_refused": 0,
+                "send_full": 0, "send_failed": 0, "receive_failed": 0, "inbound_overflow": 0}],
+            "events": ["0.100 s: the line is up"]}"#;
+        let status: Status = serde_json::from_str(document).unwrap();
+        let screen = status.screen();
+        for words in [
+            "room-1: process 42, up 1 min 01 s; far end room-2, started again 1 times",
+            "LINE ttyUSB0: cut",
+            "trouble: nothing heard",
+            "problem: it is gone",
+            "round trip 24.1 ms",
+            "sent 1.2 MB",
+            "2 late",
+            "4 missing",
+            "3 nobody to deliver to yet",
+            "nobody yet",
+            "0.100 s: the line is up",
+        ] {
+            assert!(screen.contains(words), "{words} is not in\n{screen}");
+        }
+    }
+}

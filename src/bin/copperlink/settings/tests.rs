@@ -1,0 +1,359 @@
+//! Each thing that can be wrong in a settings file, with its words and its place.
+
+use super::*;
+
+const GOOD: &str = r#"[link]
+name = "room-1"
+
+[[line]]
+device = "/dev/ttyUSB0"
+baud = 115200
+rate = 33600
+flow = "hardware"
+
+[[channel]]
+id = 1
+name = "audio"
+class = "audio"
+listen = "127.0.0.1:5004"
+deliver = "127.0.0.1:6004"
+rtcp = true
+
+[[channel]]
+id = 2
+name = "video"
+class = "video"
+listen = "127.0.0.1:5006"
+deliver = "auto"
+"#;
+
+/// The problems of the good text after one replacement, as plain lines.
+fn words_after(from: &str, to: &str) -> String {
+    assert!(GOOD.contains(from), "{from:?} is not in the good text");
+    words_of(&GOOD.replacen(from, to, 1))
+}
+
+fn words_of(text: &str) -> String {
+    match parse(text) {
+        Ok(_) => String::new(),
+        Err(problems) => {
+            assert!(!problems.is_empty(), "no setup and no problem");
+            let path = "f".to_owned();
+            let text = text.to_owned();
+            SettingsError::Wrong {
+                path,
+                text,
+                problems,
+            }
+            .to_string()
+        }
+    }
+}
+
+#[test]
+fn a_good_file_becomes_a_setup() {
+    use copperlink::shell::{Deliver, Flow};
+
+    let setup = parse(GOOD).unwrap();
+    assert_eq!(setup.config.name, "room-1");
+    assert_eq!(setup.config.lines[0].name, "ttyUSB0");
+    assert_eq!(setup.config.lines[0].rate.bits_per_second(), 33_600);
+    assert!(!setup.config.lines[0].avoid_xon_xoff);
+    assert_eq!(setup.lines[0].baud, 115_200);
+    assert_eq!(setup.lines[0].flow, Flow::Hardware);
+    assert_eq!(setup.config.channels.len(), 2);
+    assert_eq!(setup.ports.len(), 3);
+    assert_eq!(setup.ports[1].listen.port(), 5005);
+    assert_eq!(
+        setup.ports[1].deliver,
+        Deliver::To("127.0.0.1:6005".parse().unwrap())
+    );
+    assert_eq!(setup.ports[2].deliver, Deliver::Auto);
+    assert!(setup.status_socket.is_some());
+    assert!(setup.config.validate().is_ok());
+}
+
+#[test]
+fn defaults_and_options() {
+    let text = GOOD
+        .replace("rate = 33600\nflow = \"hardware\"", "flow = \"software\"")
+        .replace("\"room-1\"", "\"room-1\"\nstatus = false")
+        .replace(
+            "rtcp = true",
+            "deadline_ms = 90\nqueue_bytes = 2048\nqueue_datagrams = 7",
+        );
+    let setup = parse(&text).unwrap();
+    assert_eq!(setup.config.lines[0].rate.bits_per_second(), 115_200);
+    assert!(setup.config.lines[0].avoid_xon_xoff);
+    assert!(setup.status_socket.is_none());
+    let audio = &setup.config.channels[0];
+    assert_eq!(audio.deadline.as_millis(), 90);
+    assert_eq!(audio.queue_bytes, 2048);
+    assert_eq!(audio.queue_datagrams, 7);
+    assert_eq!(setup.ports.len(), 2);
+}
+
+#[test]
+fn each_wrong_value_is_named_with_its_place() {
+    let cases = [
+        (
+            "baud = 115200",
+            "baud = 49",
+            "f:6:8: baud 49 bit/s is impossible; expected 50 to 20000000 bit/s",
+        ),
+        (
+            "baud = 115200",
+            "baud = 20000001",
+            "f:6:8: baud 20000001 bit/s is impossible",
+        ),
+        (
+            "baud = 115200",
+            "baud = 19200",
+            "f:7:8: the line rate 33600 is higher than the port rate 19200 (the baud, line 6)",
+        ),
+        (
+            "rate = 33600",
+            "rate = -1",
+            "f:7:8: rate -1 bit/s is impossible",
+        ),
+        (
+            "\"hardware\"",
+            "\"both\"",
+            "f:8:8: there is no flow control \"both\"; expected \"none\", \"hardware\" or \"software\"",
+        ),
+        (
+            "flow = ",
+            "modem = \"courier\"\nflow = ",
+            "f:8:9: modem profiles are not yet available in this version",
+        ),
+        (
+            "id = 2",
+            "id = 1",
+            "f:19:6: the channel id 1 is used twice (first used, line 11)",
+        ),
+        (
+            "id = 2",
+            "id = 0",
+            "f:19:6: the channel id 0 is impossible; expected 1 to 255",
+        ),
+        (
+            "id = 2",
+            "id = 256",
+            "f:19:6: the channel id 256 is impossible",
+        ),
+        (
+            "class = \"video\"",
+            "class = \"rtp\"",
+            "f:21:9: the class \"rtp\" is not yet available in this version",
+        ),
+        (
+            "class = \"video\"",
+            "class = \"data\"",
+            "f:21:9: the class \"data\" is not yet available in this version",
+        ),
+        (
+            "class = \"video\"",
+            "class = \"film\"",
+            "f:21:9: there is no class \"film\"; expected \"audio\", \"video\" or \"control\"",
+        ),
+        (
+            "127.0.0.1:5006",
+            "localhost:5006",
+            "f:22:10: \"localhost:5006\" is not an address with a port; expected numbers such as",
+        ),
+        (
+            "127.0.0.1:5006",
+            "127.0.0.1:0",
+            "f:22:10: listen has port 0",
+        ),
+        (
+            "127.0.0.1:5006",
+            "127.0.0.1:5004",
+            "f:22:10: channel 2 'video' would listen on 127.0.0.1:5004, which is taken by channel 1 'audio' (127.0.0.1:5004) (taken here, line 14)",
+        ),
+        (
+            "127.0.0.1:5006",
+            "127.0.0.1:5005",
+            "which is taken by channel 1 'audio' with its RTCP (127.0.0.1:5005)",
+        ),
+        (
+            "127.0.0.1:5006",
+            "0.0.0.0:5005",
+            "f:22:10: channel 2 'video' would listen on 0.0.0.0:5005",
+        ),
+        (
+            "127.0.0.1:5006",
+            "[::]:5005",
+            "f:22:10: channel 2 'video' would listen on [::]:5005",
+        ),
+        (
+            "127.0.0.1:5004",
+            "127.0.0.1:65535",
+            "f:14:10: with rtcp = true the port after 65535 is used too; expected a port from 1 to 65534",
+        ),
+        (
+            "127.0.0.1:6004",
+            "127.0.0.1:65535",
+            "f:15:11: with rtcp = true",
+        ),
+        (
+            "127.0.0.1:6004",
+            "127.0.0.1:5004",
+            "f:15:11: channel 1 'audio' would deliver to its own listening port 127.0.0.1:5004 (it listens, line 14)",
+        ),
+        (
+            "127.0.0.1:6004",
+            "127.0.0.1:5003",
+            "would deliver to its own listening port",
+        ),
+        (
+            "127.0.0.1:6004",
+            "0.0.0.0:6004",
+            "f:15:11: nothing can be sent to 0.0.0.0",
+        ),
+        (
+            "127.0.0.1:6004",
+            "[::1]:6004",
+            "f:15:11: nothing can be sent from 127.0.0.1:5004 to [::1]:6004",
+        ),
+        ("\"auto\"", "\"anyone\"", "or \"auto\""),
+        ("\"room-1\"", "\"\"", "f:2:8: the name is empty"),
+        (
+            "\"audio\"\nclass",
+            "\"a name that is much longer than it may be\"\nclass",
+            "f:12:8: the name has 41 bytes, which is too long; expected a name of 1 to 32 bytes",
+        ),
+        (
+            "rtcp = true",
+            "deadline_ms = 0",
+            "f:16:15: the deadline 0 ms is impossible; expected 10 to 60000 ms",
+        ),
+        (
+            "rtcp = true",
+            "queue_bytes = 0",
+            "f:16:15: the queue 0 bytes is impossible",
+        ),
+        (
+            "rtcp = true",
+            "rtcp = 1",
+            "f:16:8: `rtcp` has the wrong type: integer `1`; expected true or false",
+        ),
+        (
+            "id = 2",
+            "idd = 2",
+            "f:19:1: unknown key `idd`; expected one of `id`, `name`",
+        ),
+        (
+            "[link]",
+            "[lnk]",
+            "f:1:2: unknown key `lnk`; expected [link], [[line]] or [[channel]]",
+        ),
+        ("name = \"room-1\"", "", "f:1:1: the key `name` is missing"),
+        ("id = 2", "id = = 2", "f:19:6: "),
+        ("id = 2", "id = 2\nid = 3", "f:20:1: duplicate key"),
+    ];
+    for (from, to, expected) in cases {
+        let words = words_after(from, to);
+        assert!(words.contains(expected), "{to}: {words}");
+    }
+}
+
+#[test]
+fn a_control_channel_has_no_deadline() {
+    let text = GOOD.replace(
+        "class = \"video\"",
+        "class = \"control\"\ndeadline_ms = 100",
+    );
+    assert!(words_of(&text).contains("a control channel has no deadline"));
+}
+
+#[test]
+fn limits_are_met_from_both_sides() {
+    assert_eq!(words_after("baud = 115200\nrate = 33600", "baud = 50"), "");
+    assert_eq!(words_after("baud = 115200", "baud = 20000000"), "");
+    assert_eq!(words_after("id = 2", "id = 255"), "");
+    assert_eq!(words_after("rate = 33600", "rate = 115200"), "");
+    assert_eq!(words_after("127.0.0.1:5006", "127.0.0.1:65535"), "");
+    assert_eq!(words_after("127.0.0.1:5006", "127.0.0.2:5004"), "");
+    let longest = "n".repeat(32);
+    assert_eq!(words_after("room-1", &longest), "");
+    assert_eq!(parse(&with_channels(31)).map(|_| ()), Ok(()));
+    let words = words_of(&with_channels(32));
+    assert!(words.contains("one too many; expected at most 31 flows"));
+}
+
+fn with_channels(count: u16) -> String {
+    let mut text = GOOD.split("[[channel]]").next().unwrap().to_owned();
+    for i in 1..=count {
+        text += &format!(
+            "[[channel]]\nid = {i}\nname = \"c{i}\"\nclass = \"control\"\n\
+             listen = \"127.0.0.1:{}\"\ndeliver = \"auto\"\n",
+            5000 + i
+        );
+    }
+    text
+}
+
+#[test]
+fn all_problems_of_a_file_are_reported_together_and_in_order() {
+    let text = GOOD
+        .replace("room-1", "")
+        .replace("baud = 115200", "baud = 1")
+        .replace("class = \"audio\"", "class = \"aduio\"")
+        .replace("id = 2", "id = 1\ncolour = 3");
+    let words = words_of(&text);
+    let places: Vec<&str> = words.lines().map(|l| &l[..4]).collect();
+    assert_eq!(places, ["f:2:", "f:6:", "f:13", "f:19", "f:20", "5 pr"]);
+}
+
+#[test]
+fn an_empty_file_says_what_is_missing() {
+    let words = words_of("");
+    for header in ["[link]", "[[line]]", "[[channel]]"] {
+        assert!(words.contains(&format!("there is no {header} in the file")));
+    }
+}
+
+#[test]
+fn the_same_device_cannot_be_two_lines() {
+    let text = GOOD.replace(
+        "[[line]]",
+        "[[line]]\ndevice = \"/dev/ttyUSB0\"\nbaud = 9600\n\n[[line]]",
+    );
+    assert!(words_of(&text).contains("the device /dev/ttyUSB0 is used twice"));
+}
+
+#[test]
+fn a_file_that_cannot_be_read_says_why() {
+    let folder = tempfile::tempdir().unwrap();
+    let error = load(folder.path()).unwrap_err().to_string();
+    assert!(error.ends_with("it is a directory"), "{error}");
+    let error = load(&folder.path().join("no")).unwrap_err().to_string();
+    assert!(error.ends_with("there is no such file"), "{error}");
+    let file = folder.path().join("f");
+    std::fs::write(&file, b"ab\xff").unwrap();
+    let error = load(&file).unwrap_err().to_string();
+    assert!(
+        error.ends_with("it is no text: byte 3 is not UTF-8"),
+        "{error}"
+    );
+    std::fs::write(&file, vec![b'#'; 2 << 20]).unwrap();
+    let error = load(&file).unwrap_err().to_string();
+    assert!(error.contains("larger than"), "{error}");
+}
+
+#[test]
+fn a_drawing_shows_the_line_of_the_file() {
+    let text = GOOD.replace("baud = 115200", "baud = 1");
+    let problems = parse(&text).unwrap_err();
+    let path = "room.toml".to_owned();
+    let error = SettingsError::Wrong {
+        path,
+        text,
+        problems,
+    };
+    let drawn = error.drawn(false);
+    assert!(drawn.contains("room.toml:6:8"), "{drawn}");
+    assert!(drawn.contains("baud = 1"), "{drawn}");
+    assert!(!drawn.contains('\u{1b}'), "{drawn}");
+}

@@ -1,0 +1,8 @@
+//! Runs the real program: what it says, where, and with which exit code.
+
+mod basics;
+mod demo;
+mod run;
+mod settings;
+mod simulate;
+mod support;
