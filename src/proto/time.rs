@@ -58,9 +58,10 @@ impl fmt::Debug for Instant {
     }
 }
 
-/// A duration in whole microseconds; saturates after half a million years.
+/// A duration in whole microseconds, rounded up: when a deadline made of it has come, the whole
+/// duration has passed. Saturates after half a million years.
 pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+    u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
 }
 
 /// The earlier of two deadlines, where `None` means "no deadline" and so never wins.
@@ -120,6 +121,13 @@ mod tests {
         assert_eq!(earliest(Some(at), None), Some(at));
         assert_eq!(earliest::<Instant>(None, None), None);
         assert_eq!(earliest(Some(at), Some(Instant::ZERO)), Some(Instant::ZERO));
+    }
+
+    #[test]
+    fn at_its_deadline_a_duration_has_passed() {
+        let start = Instant::from_micros(7);
+        let duration = Duration::from_nanos(1_234_567);
+        assert!((start + duration).since(start) >= duration);
     }
 
     #[test]

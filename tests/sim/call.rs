@@ -9,7 +9,7 @@ use crate::common::{AUDIO, CONTROL, VIDEO, call, seconds, world};
 #[test]
 fn a_clean_line_carries_everything_in_time() {
     let mut world = world(38_400, Noise::NONE, 1);
-    let mut call = call(12_000, seconds(60.0), 1);
+    let mut call = call(6000, seconds(60.0), 1);
     call.run_until(&mut world, seconds(62.0));
     for side in Side::BOTH {
         for port in [AUDIO, VIDEO, CONTROL] {
@@ -64,6 +64,14 @@ fn audio_does_not_wait_for_video_that_is_more_than_the_line_carries() {
         assert_eq!((control.delivered, control.wrong), (control.offered, 0));
         let video = call.tally(side, VIDEO).expect("a stream");
         assert_eq!(video.wrong, 0);
+        println!(
+            "video: {} of {} datagrams, {:.0} byte/s, delay p50 {:?} max {:?}",
+            video.delivered,
+            video.offered,
+            video.delivered_bytes as f64 / 59.0,
+            video.delay(0.5),
+            video.delay(1.0)
+        );
         assert!(
             video.delay(1.0) < Duration::from_millis(900),
             "{:?}",
@@ -85,7 +93,7 @@ fn audio_does_not_wait_for_video_that_is_more_than_the_line_carries() {
 fn a_noisy_line_delivers_no_wrong_byte_and_loses_no_control() {
     for ber in [1e-5, 1e-4, 3e-4, 1e-3] {
         let mut world = world(38_400, Noise::bit_errors(ber), 7);
-        let mut call = call(8_000, seconds(60.0), 3);
+        let mut call = call(5_000, seconds(60.0), 3);
         call.run_until(&mut world, seconds(80.0));
         for side in Side::BOTH {
             let [audio, video, control] =

@@ -110,7 +110,9 @@ fn the_far_end_is_absent() {
 #[test]
 fn the_line_is_looped_back() {
     let mut world = world(38_400, Noise::NONE, 1);
-    world.set_wiring(Side::A, LINE, Wiring::Loop);
+    for side in Side::BOTH {
+        world.set_wiring(side, LINE, Wiring::Loop);
+    }
     world.run_until(seconds(5.0));
     assert!(
         trouble(&world, Side::A).contains("loop on the line"),
@@ -119,7 +121,9 @@ fn the_line_is_looped_back() {
     );
     assert!(told_at(&world, Side::A, "loop on the line") <= FIVE_SECONDS);
     assert_eq!(state(&world, Side::A), LineState::Refused);
-    world.set_wiring(Side::A, LINE, Wiring::Straight);
+    for side in Side::BOTH {
+        world.set_wiring(side, LINE, Wiring::Straight);
+    }
     world.run_until(seconds(20.0));
     assert_eq!(
         state(&world, Side::A),

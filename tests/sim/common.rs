@@ -92,7 +92,7 @@ pub(crate) fn call(video_rate: u32, until: Instant, seed: u64) -> Call {
         let seed = seed + side as u64 * 100;
         call.add(side, AUDIO, audio(seed), Some(until));
         call.add(side, VIDEO, video(video_rate, seed), Some(until));
-        call.add(side, CONTROL, control(500, 512, seed), Some(until));
+        call.add(side, CONTROL, control(2000, 512, seed), Some(until));
     }
     call
 }

@@ -198,10 +198,18 @@ impl Flow {
     }
 
     /// Writes one segment of at most `space` bytes. `None` when nothing fits.
-    pub(crate) fn write(&mut self, space: usize, writer: &mut Writer<'_>) -> Option<SentSegment> {
+    pub(crate) fn write(
+        &mut self,
+        now: Instant,
+        space: usize,
+        writer: &mut Writer<'_>,
+    ) -> Option<SentSegment> {
         let part = match &mut self.outgoing {
             Outgoing::Audio(sender) => sender.write(self.id, space, writer, &mut self.sent),
-            Outgoing::Messages(sender) => sender.write(self.id, space, writer, &mut self.sent),
+            Outgoing::Messages(sender) => {
+                self.sent.dropped_late += sender.drop_hopeless(now);
+                sender.write(now, self.id, space, writer, &mut self.sent)
+            }
         }?;
         Some(SentSegment {
             flow: self.id,

@@ -37,6 +37,34 @@ pub(super) struct Sender {
     lost: VecDeque<u64>,
     /// The far end must be told that it waits in vain.
     advance: bool,
+    service: Service,
+}
+
+/// How fast the line takes messages of this flow, while more wait than it takes.
+#[derive(Debug, Default)]
+struct Service {
+    /// Smoothed time that the line takes for a byte.
+    per_byte: Option<Duration>,
+    /// When the last message was sent completely, if another one waited already.
+    since: Option<Instant>,
+}
+
+impl Service {
+    /// Notes that a message of so many bytes was sent completely.
+    fn on_sent(&mut self, now: Instant, bytes: usize, more: bool) {
+        if let Some(since) = self.since {
+            let sample = now.since(since) / bytes.max(1) as u32;
+            self.per_byte = Some(
+                self.per_byte
+                    .map_or(sample, |known| (known * 3 + sample) / 4),
+            );
+        }
+        self.since = more.then_some(now);
+    }
+
+    fn time_for(&self, bytes: usize) -> Duration {
+        self.per_byte.unwrap_or_default() * bytes as u32
+    }
 }
 
 /// A message and how far it is sent. Positions count the datagram and the check behind it.
@@ -102,6 +130,7 @@ impl Sender {
             begun_bytes: 0,
             lost: VecDeque::new(),
             advance: false,
+            service: Service::default(),
         }
     }
 
@@ -161,9 +190,31 @@ impl Sender {
         (fits || self.begun == 0).then_some(self.begun)
     }
 
+    /// Drops messages that would be late even if they were begun now: what is begun in vain takes
+    /// the line from those that can still make it. Says how many.
+    pub(super) fn drop_hopeless(&mut self, now: Instant) -> u64 {
+        let Some(deadline) = self.deadline else {
+            return 0;
+        };
+        let mut dropped = 0;
+        // One may always be tried, or a wrong estimate would last for ever.
+        while self.queue.len() > self.begun + 1 {
+            let message = &self.queue[self.begun];
+            if now + self.service.time_for(message.data.len()) <= message.accepted + deadline {
+                break;
+            }
+            if let Some(message) = self.queue.remove(self.begun) {
+                self.bytes -= message.data.len();
+                dropped += 1;
+            }
+        }
+        dropped
+    }
+
     /// Writes one segment of at most `space` bytes.
     pub(super) fn write(
         &mut self,
+        now: Instant,
         flow: FlowId,
         space: usize,
         writer: &mut Writer<'_>,
@@ -202,7 +253,7 @@ impl Sender {
             writer.piece(flow, number, start, last, [data, check]);
             sent
         };
-        self.note_sent(index, sent.clone(), again, stats);
+        self.note_sent(now, index, sent.clone(), again, stats);
         Some(Part::Bytes {
             number,
             start: sent.start,
@@ -212,6 +263,7 @@ impl Sender {
 
     fn note_sent(
         &mut self,
+        now: Instant,
         index: usize,
         sent: std::ops::Range<u32>,
         again: bool,
@@ -227,7 +279,13 @@ impl Sender {
             return;
         }
         message.unsent = sent.end;
-        stats.sent += u64::from(message.unsent == message.end());
+        if message.unsent == message.end() {
+            stats.sent += 1;
+            let bytes = message.data.len();
+            let more = self.queue.len() > index + 1;
+            self.service.on_sent(now, bytes, more);
+        }
+        let message = &self.queue[index];
         if index == self.begun {
             self.begun += 1;
             self.begun_bytes += message.data.len();
@@ -350,7 +408,13 @@ mod tests {
     fn send(sender: &mut Sender, space: usize) -> Option<(String, Part)> {
         let mut body = Vec::new();
         let mut stats = SentStats::default();
-        let part = sender.write(FlowId(1), space, &mut Writer::new(&mut body), &mut stats)?;
+        let part = sender.write(
+            at(0),
+            FlowId(1),
+            space,
+            &mut Writer::new(&mut body),
+            &mut stats,
+        )?;
         assert!(body.len() <= space, "{} bytes in {space}", body.len());
         let mut rest = body.as_slice();
         let words = match segment::read(&mut rest)? {

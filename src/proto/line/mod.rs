@@ -64,6 +64,7 @@ pub(crate) struct Line {
     /// A proof that our frames arrive there.
     last_proof: Option<Instant>,
     was_up: bool,
+    up_since: Instant,
     state: LineState,
     trouble: Option<Trouble>,
     /// The last transmit ended because the pacer had enough.
@@ -132,7 +133,8 @@ const LONGEST_PAUSE_CUT: Duration = Duration::from_millis(500);
 const HELLO_FRAME: usize = 42;
 /// Pause between two tables while they differ.
 const TABLE_PAUSE: Duration = Duration::from_secs(2);
-/// When nothing was sent for so long, something is: the far end must hear that we are there.
+/// When nothing that wants an answer was sent for so long, something is: both ends must know that
+/// the line is there.
 const KEEPALIVE: Duration = Duration::from_millis(700);
 /// A line that was idle for so long may have gathered noise in front of the next frame.
 const NOISY_PAUSE: Duration = Duration::from_millis(250);
@@ -157,6 +159,7 @@ impl Line {
             last_heard: None,
             last_proof: None,
             was_up: false,
+            up_since: now,
             state: LineState::Closed,
             trouble: None,
             paced: false,
@@ -376,6 +379,7 @@ impl Line {
         match (before == LineState::Up, state == LineState::Up) {
             (false, true) => {
                 self.was_up = true;
+                self.up_since = now;
                 self.calling.hello_at = None;
                 // The far end may not know yet that we hear it.
                 self.reply(now);
@@ -466,6 +470,11 @@ impl Line {
         room.min(self.pacer.allowance(now))
     }
 
+    /// Whether numbered frames go out.
+    pub(crate) fn carries_frames(&self) -> bool {
+        self.seals.is_some() && matches!(self.state, LineState::Up | LineState::Cut)
+    }
+
     pub(crate) fn takes_express(&self) -> bool {
         self.outbox.takes_express()
     }
@@ -551,10 +560,6 @@ impl Line {
         let hello = hello(self.sent.next_number(), self.received.expected(), hears);
         self.send_service(now, Service::Hello, |body| hello.write(body));
         self.calling.last_hello = Some(now);
-        if self.state == LineState::Cut {
-            // Audio goes on into the cut; nobody will report on it.
-            self.give_up();
-        }
         self.calling.hello_at = (self.state != LineState::Up).then_some(now + self.calling.pause);
         let longest = if self.state == LineState::Cut {
             LONGEST_PAUSE_CUT
@@ -621,7 +626,9 @@ impl Line {
         if self.state != LineState::Up {
             return None;
         }
-        let idle_at = self.pacer.idle_at() + KEEPALIVE;
+        // Nobody answers a report: without frames that want an answer there is no proof either.
+        let quiet_since = self.sent.last_eliciting().unwrap_or(self.up_since);
+        let idle_at = quiet_since + KEEPALIVE;
         let answer_at = self.sent.waiting_since().map(|since| {
             let patience = self.rtt.patience() + report::interval(self.rate()) * 3 / 2;
             since + patience * 2u32.pow(self.probe.unanswered.min(4))
@@ -658,7 +665,7 @@ impl Line {
             let later = |at: Option<Instant>| at.map(|at| at.max(pace));
             add(later(self.calling.hello_at), Timer::Hello);
             add(later(self.calling.table_at), Timer::Hello);
-            if self.seals.is_some() {
+            if self.carries_frames() {
                 add(later(self.received.due(self.rate())), Timer::Report);
                 add(later(self.probe_at()), Timer::Probe);
             }

@@ -64,11 +64,6 @@ impl Pacer {
         Duration::from_nanos(nanos(now).saturating_sub(self.idle_at))
     }
 
-    /// When the line is idle, or was.
-    pub(crate) fn idle_at(&self) -> Instant {
-        Instant::from_micros(self.idle_at.div_ceil(1000))
-    }
-
     /// Line time of a byte in nanoseconds.
     fn byte_time(&self) -> u64 {
         10 * 1_000_000_000 / u64::from(self.rate.bits_per_second())

@@ -24,7 +24,8 @@ const FADE: f64 = 0.987;
 /// The shortest an ordinary frame is made, bytes of body.
 const SHORTEST: usize = 48;
 /// The longest an ordinary frame may hold the line: control behind it, and what is in it, wait.
-const LONGEST_TIME: Duration = Duration::from_millis(350);
+/// Audio that interrupts it makes it twice as long.
+const LONGEST_TIME: Duration = Duration::from_millis(150);
 
 impl Quality {
     pub(crate) fn new(rate: BitRate) -> Self {
@@ -80,9 +81,9 @@ mod tests {
     #[test]
     fn a_clean_line_gets_long_frames_and_a_noisy_one_short() {
         let rate = |rate| Quality::new(BitRate::new(rate).unwrap()).frame_length();
-        assert_eq!(rate(115_200), MAX_BODY - 8);
-        assert_eq!(rate(38_400), 1344);
-        assert_eq!(rate(2400), 84);
+        assert_eq!(rate(921_600), MAX_BODY - 8);
+        assert_eq!(rate(38_400), 576);
+        assert_eq!(rate(2400), SHORTEST);
         // One byte in a thousand spoils: about 110 bytes.
         let noisy = after(500, 100, 10);
         assert!(

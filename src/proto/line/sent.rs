@@ -28,6 +28,7 @@ struct SentFrame {
 
 /// What a report, or the end of patience, settled.
 #[derive(Debug, Default)]
+#[must_use]
 pub(crate) struct Settled {
     pub(crate) acked: Vec<SentSegment>,
     pub(crate) lost: Vec<SentSegment>,
@@ -108,6 +109,11 @@ impl SentFrames {
                 self.last_waiting = Some(now);
             }
         }
+    }
+
+    /// When the last frame that wants a report was completed.
+    pub(crate) fn last_eliciting(&self) -> Option<Instant> {
+        self.last_waiting
     }
 
     /// Since when the last frame that wants a report has none; `None` when none waits.

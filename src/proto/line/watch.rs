@@ -160,7 +160,10 @@ impl Watch {
         if hears {
             return Some(Trouble::NotHeardThere);
         }
-        if self.strays.count >= FEW {
+        let last = self
+            .last_byte
+            .map_or(self.since, |last| last.max(self.since));
+        if self.strays.count >= FEW && now.since(last) < PATIENCE {
             return Some(Trouble::BytesButNoFrames {
                 bytes: self.strays.count,
                 cause: self.strays.cause(),

@@ -51,6 +51,10 @@ impl Session {
 
     /// Puts the next frames on their way to the line.
     fn fill(&mut self, now: Instant, line: usize) {
+        if self.closing == Closing::Said {
+            // After the goodbye there is nothing to say, or the far end would hear us again.
+            return;
+        }
         if self.lines[line].takes_express() {
             let _ = self.send_service(now, line)
                 || self.send_link_segments(now, line)
@@ -83,15 +87,22 @@ impl Session {
             name: config.name.clone(),
             resume: config.resume.clone(),
         };
-        lines[line].send_hello(now, hello)
-            || lines[line].send_table(now, config.session, &self.table)
+        if lines[line].send_hello(now, hello) {
+            if lines[line].state() == LineState::Cut {
+                // Audio goes on into the cut; nobody will report on it.
+                let settled = lines[line].give_up();
+                self.on_settled(&settled);
+            }
+            return true;
+        }
+        lines[line].send_table(now, config.session, &self.table)
     }
 
     /// Sends what the lines have to tell each other: report, probe, goodbye.
     fn send_link_segments(&mut self, now: Instant, index: usize) -> bool {
         let kind = FrameKind::Express(CheckKind::Long);
         let line = &mut self.lines[index];
-        if !line.has_session() || !matches!(line.state(), LineState::Up | LineState::Cut) {
+        if !line.carries_frames() {
             return false;
         }
         let mut body = Vec::new();
@@ -125,8 +136,7 @@ impl Session {
     }
 
     fn send_audio(&mut self, now: Instant, index: usize) -> bool {
-        let state = self.lines[index].state();
-        if !matches!(state, LineState::Up | LineState::Cut) || self.closing != Closing::No {
+        if !self.lines[index].carries_frames() || self.closing != Closing::No {
             return false;
         }
         let mut body = Vec::new();
@@ -137,7 +147,7 @@ impl Session {
         };
         let header = body.len();
         let mut content = Vec::new();
-        let segments = self.write_audio(&mut content);
+        let segments = self.write_audio(now, &mut content);
         if segments.is_empty() {
             return false;
         }
@@ -156,7 +166,7 @@ impl Session {
     }
 
     /// Writes the audio packets that wait, one of each flow in turn.
-    fn write_audio(&mut self, content: &mut Vec<u8>) -> Vec<(SentSegment, usize)> {
+    fn write_audio(&mut self, now: Instant, content: &mut Vec<u8>) -> Vec<(SentSegment, usize)> {
         let mut writer = Writer::new(content);
         let mut segments = Vec::new();
         while let Some(index) = self.scheduler.next_express(&self.flows) {
@@ -167,7 +177,7 @@ impl Session {
                 AUDIO_FRAME
             };
             let space = most.saturating_sub(from + writer.cost_of_next());
-            let Some(segment) = self.flows[index].write(space, &mut writer) else {
+            let Some(segment) = self.flows[index].write(now, space, &mut writer) else {
                 break;
             };
             segments.push((segment, writer.len() - from));
@@ -193,9 +203,14 @@ impl Session {
         let mut segments = Vec::new();
         // Flows whose next segment does not fit any more; there are at most 31.
         let mut full = 0u32;
+        let mut has_control = false;
         loop {
-            let may = |flow: usize| full >> flow & 1 == 0;
-            let Some(chosen) = self.scheduler.next_ordinary(&self.flows, may) else {
+            // Control does not wait until video has filled its frame.
+            let takes_all = !has_control;
+            let flows = &self.flows;
+            let may =
+                |flow: usize| full >> flow & 1 == 0 && (takes_all || flows[flow].is_reliable());
+            let Some(chosen) = self.scheduler.next_ordinary(flows, may) else {
                 break;
             };
             let from = writer.len();
@@ -203,10 +218,11 @@ impl Session {
             if space < SMALL_REST {
                 break;
             }
-            match self.flows[chosen].write(space, &mut writer) {
+            match self.flows[chosen].write(now, space, &mut writer) {
                 Some(segment) => {
                     let bytes = writer.len() - from;
                     self.scheduler.on_sent(chosen, &self.flows[chosen], bytes);
+                    has_control |= self.flows[chosen].is_reliable();
                     segments.push((segment, bytes));
                 }
                 None => full |= 1 << chosen,
