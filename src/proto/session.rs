@@ -175,7 +175,10 @@ impl Session {
 
     /// When to call [`Session::handle_timeout`] and poll again, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        let lines = self.lines.iter().map(|line| line.next_timeout(self.now));
+        let lines = self
+            .lines
+            .iter()
+            .map(|line| line.next_timeout(self.now, self.closing == Closing::Said));
         let expiry = self.flows.iter().filter_map(Flow::next_expiry).min();
         lines.fold(expiry.map(|at| (at, Timer::Expiry)), earliest)
     }

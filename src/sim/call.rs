@@ -153,7 +153,7 @@ impl Stream {
             match world.send(self.from, self.port, datagram.clone()) {
                 Ok(()) => self.sent.push_back((world.now(), datagram)),
                 Err(Refused::NoSuchPort | Refused::TooLarge { .. } | Refused::QueueFull) => {
-                    self.tally.refused += 1
+                    self.tally.refused += 1;
                 }
             }
         }

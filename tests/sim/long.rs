@@ -9,7 +9,7 @@ use crate::common::{AUDIO, CONTROL, VIDEO, call, seconds, world};
 fn an_hour(seed: u64, hours: f64) -> Vec<Tally> {
     let until = seconds(3600.0 * hours);
     let mut world = world(38_400, Noise::bit_errors(1e-4), seed);
-    let mut call = call(8_000, until, seed);
+    let mut call = call(5_000, until, seed);
     call.run_until(&mut world, until);
     Side::BOTH
         .iter()

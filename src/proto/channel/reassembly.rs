@@ -381,7 +381,7 @@ mod tests {
             };
             let given = &mut self.given;
             receiver.on_piece(at(0), piece, &mut self.stats, &mut |data| {
-                given.push(data.to_vec())
+                given.push(data.to_vec());
             });
         }
 
@@ -414,16 +414,16 @@ mod tests {
         assert_eq!(receiver.next_expiry(), Some(at(400)));
         let given = &mut out.given;
         receiver.expire(at(399), &mut out.stats, &mut |data| {
-            given.push(data.to_vec())
+            given.push(data.to_vec());
         });
         receiver.expire(at(400), &mut out.stats, &mut |data| {
-            given.push(data.to_vec())
+            given.push(data.to_vec());
         });
         assert_eq!(out.numbers(), [1]);
         assert_eq!(receiver.next_expiry(), Some(at(500)));
         let given = &mut out.given;
         receiver.on_advance(at(401), Cut::for_message(3), &mut out.stats, &mut |data| {
-            given.push(data.to_vec())
+            given.push(data.to_vec());
         });
         assert_eq!(out.numbers(), [1, 3]);
         assert_eq!(out.stats.missing, 2);

@@ -647,8 +647,9 @@ impl Line {
         self.paced = paced;
     }
 
-    /// When this line wants to be looked at again, and why.
-    pub(crate) fn next_timeout(&self, now: Instant) -> Option<(Instant, Timer)> {
+    /// When this line wants to be looked at again, and why. `is_over` says that the goodbye was
+    /// said: only what is on its way still leaves.
+    pub(crate) fn next_timeout(&self, now: Instant, is_over: bool) -> Option<(Instant, Timer)> {
         let signals = self.watch.signals();
         if !signals.open {
             return None;
@@ -662,6 +663,9 @@ impl Line {
         if can_send {
             let pace = self.pacer.next(now);
             add(self.paced.then_some(pace), Timer::Pace);
+            if is_over {
+                return next;
+            }
             let later = |at: Option<Instant>| at.map(|at| at.max(pace));
             add(later(self.calling.hello_at), Timer::Hello);
             add(later(self.calling.table_at), Timer::Hello);

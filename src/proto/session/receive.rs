@@ -173,7 +173,7 @@ impl Session {
             }),
             Segment::Message { flow, number, data } => {
                 self.with_flow(flow, |flow, deliver| {
-                    flow.on_message(now, number, data, deliver)
+                    flow.on_message(now, number, data, deliver);
                 });
             }
             Segment::Piece {
