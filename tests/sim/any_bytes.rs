@@ -34,7 +34,7 @@ fn recording() -> Recording {
     for step in 0..1500u32 {
         now += Duration::from_millis(2);
         if step > 200 {
-            let sizes = [(10, AUDIO, 32), (60, VIDEO, 900), (90, CONTROL, 300)];
+            let sizes = [(10, AUDIO, 32), (250, VIDEO, 900), (200, CONTROL, 300)];
             for (every, port, size) in sizes {
                 if step % every == 0 {
                     index += 1;
