@@ -22,7 +22,7 @@
 use crate::proto::config::{ChannelId, Class, LinkConfig, ResumePoint, SessionId};
 use crate::proto::event::{ChannelWords, TableDifference, harmless};
 use crate::proto::framing::check::digest;
-use crate::proto::framing::segment::take;
+use crate::proto::framing::varint::take;
 
 /// The version of the protocol that this end speaks.
 pub(crate) const VERSION: u8 = 1;
