@@ -44,10 +44,17 @@ pub(crate) fn end(name: &str, session: u32, line_rate: u32) -> LinkConfig {
 
 /// Both ends over a line with that noise, each direction with its own seed.
 pub(crate) fn world(line_rate: u32, noise: Noise, seed: u64) -> World {
+    world_with_chunks(line_rate, noise, seed, 1)
+}
+
+/// The same, where the receiving UART hands over up to so many bytes at once. A 16550A hands over
+/// eight, which makes long runs faster.
+pub(crate) fn world_with_chunks(line_rate: u32, noise: Noise, seed: u64, chunk: usize) -> World {
     let model = |seed| {
         LineModelConfig::clean(rate(line_rate))
             .with_delay(Duration::from_millis(5))
             .with_noise(noise)
+            .with_chunk(chunk)
             .with_seed(seed)
     };
     World::new(

@@ -4,11 +4,11 @@ use std::time::Instant as Machine;
 
 use copperlink::sim::{Noise, Side, Tally};
 
-use crate::common::{AUDIO, CONTROL, VIDEO, call, seconds, world};
+use crate::common::{AUDIO, CONTROL, VIDEO, call, seconds, world_with_chunks};
 
 fn an_hour(seed: u64, hours: f64) -> Vec<Tally> {
     let until = seconds(3600.0 * hours);
-    let mut world = world(38_400, Noise::bit_errors(1e-4), seed);
+    let mut world = world_with_chunks(38_400, Noise::bit_errors(1e-4), seed, 8);
     let mut call = call(5_000, until, seed);
     call.run_until(&mut world, until);
     Side::BOTH

@@ -47,7 +47,7 @@ impl Quality {
 
     /// Chance that a byte spoils its frame.
     pub(crate) fn byte_error_rate(&self) -> f64 {
-        if self.frames < 1.0 {
+        if self.frames < 1.0 || self.lost == 0.0 {
             return 0.0;
         }
         let lost = (self.lost / self.frames).min(0.98);
@@ -93,6 +93,15 @@ mod tests {
         );
         let bad = after(500, 100, 1);
         assert_eq!(bad.frame_length(), SHORTEST);
+    }
+
+    #[test]
+    fn a_line_on_which_nothing_was_lost_keeps_its_long_frames() {
+        let mut quality = Quality::new(BitRate::new(921_600).unwrap());
+        for _ in 0..100 {
+            quality.on_frame(100, Fate::Arrived);
+        }
+        assert_eq!(quality.frame_length(), MAX_BODY - 8);
     }
 
     #[test]
