@@ -37,11 +37,16 @@ dir=$(mktemp -d)
 export COPPERLINK_RUN_DIR=$dir/run
 children=()
 
-# Ends the children that it is told of, by their numbers, and waits for each.
+# Ends the children that it is told of, by their numbers, and waits for each. Asks twice: after
+# the first time ffmpeg still waits for a packet.
 end() {
     local pid
     for pid in "$@"; do
-        kill -INT "$pid" 2>/dev/null || true
+        kill "$pid" 2>/dev/null || true
+    done
+    sleep 0.5
+    for pid in "$@"; do
+        kill "$pid" 2>/dev/null || true
     done
     for pid in "$@"; do
         wait "$pid" 2>/dev/null || true
@@ -116,7 +121,7 @@ m=video $((audio + 2)) RTP/AVP 96
 a=rtpmap:96 H263-2000/90000
 SDP
     ffmpeg -nostdin -hide_banner -loglevel error -protocol_whitelist file,udp,rtp \
-        -i "$dir/$1.sdp" -map 0 -c copy -y "$dir/$1.nut" 2>"$dir/receiver-$1.log" &
+        -i "$dir/$1.sdp" -map 0 -c copy -flush_packets 1 -y "$dir/$1.nut" 2>"$dir/receiver-$1.log" &
     children+=($!)
     receivers+=($!)
 }
