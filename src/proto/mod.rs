@@ -15,4 +15,7 @@ pub mod session;
 pub mod stats;
 pub mod time;
 
+#[cfg(test)]
+mod vectors;
+
 pub use session::{LineSignals, Session, Timer};

@@ -302,6 +302,35 @@ fn only_one_direction_of_the_pair_is_broken() {
 }
 
 #[test]
+fn an_idle_noisy_line_that_was_taken_for_cut_comes_back() {
+    for seed in 1..=5 {
+        let noise = Noise {
+            bit_error_rate: 2e-3,
+            ..Noise::NONE
+        };
+        let mut world = world(38_400, noise, seed);
+        world.run_until(seconds(1000.0));
+        let now = world.now();
+        for side in Side::BOTH {
+            world.line_mut(side, LINE).set_noise(now, Noise::NONE);
+        }
+        world.run_until(seconds(1002.0));
+        for side in Side::BOTH {
+            let cuts = world.session(side).expect("runs").stats().lines[0].cuts;
+            println!(
+                "seed {seed} {side:?}: idle at BER 2e-3 for 1000 s, taken for cut {cuts} times"
+            );
+            assert_eq!(
+                state(&world, side),
+                LineState::Up,
+                "{}",
+                trouble(&world, side)
+            );
+        }
+    }
+}
+
+#[test]
 fn a_device_that_is_not_there_and_a_modem_without_carrier() {
     let mut world = world(38_400, Noise::NONE, 1);
     world.set_signals(Side::A, LINE, LineSignals::CLOSED);

@@ -64,7 +64,7 @@ fn ten_thousand_messages_both_ways_over_a_bad_line_with_two_cuts() {
         assert_eq!((tally.offered, tally.refused), (10_000, 0));
         assert_eq!((tally.delivered, tally.lost, tally.wrong), (10_000, 0, 0));
         assert!(line.frames_bad > 100, "the line was bad");
-        assert_eq!(line.cuts, 2);
+        assert_eq!(line.cuts, 2, "{:?}", world.events(side));
     }
 }
 

@@ -1,6 +1,7 @@
 //! Two whole ends in virtual time: what users would see over an hour happens here in seconds,
 //! and repeats exactly from its seed.
 
+mod any_bytes;
 mod call;
 mod coming_up;
 mod common;

@@ -6,7 +6,7 @@
 //! table  version (1) | own session (4) | entries
 //!
 //! heard     session of the far end as it was heard, 0 when it was not
-//! flags     bit 0: I hear you (now)
+//! flags     bit 0: I hear you (now); bit 1: my line is up, so this needs no answer
 //! digest    CRC-32/ISCSI over id, class, rtcp (3 bytes) of each channel in order of the ids
 //! next      low 32 bits of the number of this end's next frame on this line
 //! expected  low 32 bits of the number that this end expects next
@@ -35,6 +35,8 @@ pub(crate) struct Hello {
     pub(crate) heard: Option<SessionId>,
     /// Whether the far end is heard now.
     pub(crate) hears: bool,
+    /// Whether the line is up for this end.
+    pub(crate) is_up: bool,
     pub(crate) digest: u32,
     pub(crate) next: u32,
     pub(crate) expected: u32,
@@ -52,6 +54,7 @@ pub(crate) enum Unusable {
 }
 
 const HEARS: u8 = 1;
+const IS_UP: u8 = 2;
 const OPTION_NAME: u8 = 1;
 const OPTION_RESUME: u8 = 2;
 const RTCP: u8 = 1;
@@ -62,7 +65,7 @@ impl Hello {
         out.push(VERSION);
         out.extend(self.session.0.to_le_bytes());
         out.extend(self.heard.map_or(0, |session| session.0).to_le_bytes());
-        out.push(if self.hears { HEARS } else { 0 });
+        out.push(u8::from(self.hears) * HEARS | u8::from(self.is_up) * IS_UP);
         out.extend(self.digest.to_le_bytes());
         out.extend(self.next.to_le_bytes());
         out.extend(self.expected.to_le_bytes());
@@ -93,6 +96,7 @@ impl Hello {
             session,
             heard,
             hears: flags & HEARS != 0,
+            is_up: flags & IS_UP != 0,
             digest: read_u32(bytes)?,
             next: read_u32(bytes)?,
             expected: read_u32(bytes)?,
@@ -268,6 +272,7 @@ mod tests {
             session: SessionId(0x0102_0304),
             heard: None,
             hears: true,
+            is_up: false,
             digest: 5,
             next: 6,
             expected: 7,

@@ -129,6 +129,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(150);
 /// Longest pause while calling, and while the line is cut.
 const LONGEST_PAUSE: Duration = Duration::from_millis(2000);
 const LONGEST_PAUSE_CUT: Duration = Duration::from_millis(500);
+/// Shortest pause between hellos while nothing is carried.
+const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes on the line of a hello with a name.
 const HELLO_FRAME: usize = 42;
 /// Pause between two tables while they differ.
@@ -139,7 +141,7 @@ const KEEPALIVE: Duration = Duration::from_millis(700);
 /// A line that was idle for so long may have gathered noise in front of the next frame.
 const NOISY_PAUSE: Duration = Duration::from_millis(250);
 /// Without a frame, or a proof, for this long and a report interval the line is cut.
-const SILENCE: Duration = Duration::from_millis(1500);
+const SILENCE: Duration = Duration::from_millis(1700);
 
 impl Line {
     pub(crate) fn new(config: &LineConfig, now: Instant) -> Self {
@@ -295,14 +297,21 @@ impl Line {
         }
         if hears_us {
             self.last_proof = Some(now);
-        } else {
+        }
+        // The far end lacks something: that it is heard, or the proof that we know that it hears.
+        if !hears_us || !hello.is_up {
             self.reply(now);
         }
     }
 
     /// Sends a hello soon, but not more often than the line can bear.
     pub(crate) fn reply(&mut self, now: Instant) {
-        let gap = Duration::from_millis(50).max(self.rate().time_for(3 * HELLO_FRAME));
+        let least = if self.state == LineState::Refused {
+            REFUSED_PAUSE
+        } else {
+            Duration::from_millis(50)
+        };
+        let gap = least.max(self.rate().time_for(3 * HELLO_FRAME));
         let at = self
             .calling
             .last_hello
@@ -545,11 +554,16 @@ impl Line {
         sent
     }
 
+    /// Numbers of the next frame to send and of the next to come.
+    pub(crate) fn next_numbers(&self) -> (u64, u64) {
+        (self.sent.next_number(), self.received.expected())
+    }
+
     /// Puts a hello on its way if one is due.
     pub(crate) fn send_hello(
         &mut self,
         now: Instant,
-        hello: impl FnOnce(u64, u64, bool) -> Hello,
+        hello: impl FnOnce(&Self, bool) -> Hello,
     ) -> bool {
         if self.calling.hello_at.is_none_or(|at| at > now) {
             return false;
@@ -557,7 +571,7 @@ impl Line {
         let hears = self
             .last_heard
             .is_some_and(|last| !self.is_silent(now, last));
-        let hello = hello(self.sent.next_number(), self.received.expected(), hears);
+        let hello = hello(self, hears);
         self.send_service(now, Service::Hello, |body| hello.write(body));
         self.calling.last_hello = Some(now);
         self.calling.hello_at = (self.state != LineState::Up).then_some(now + self.calling.pause);
@@ -631,7 +645,7 @@ impl Line {
         let idle_at = quiet_since + KEEPALIVE;
         let answer_at = self.sent.waiting_since().map(|since| {
             let patience = self.rtt.patience() + report::interval(self.rate()) * 3 / 2;
-            since + patience * 2u32.pow(self.probe.unanswered.min(4))
+            since + patience * 2u32.pow(self.probe.unanswered.clamp(1, 5) - 1)
         });
         let wanted = answer_at.map_or(idle_at, |at| at.min(idle_at));
         // Never more than one on its way in a round trip.

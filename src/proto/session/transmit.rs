@@ -5,6 +5,7 @@ use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
 use crate::proto::framing::header::FrameKind;
 use crate::proto::framing::segment::Writer;
+use crate::proto::line::Line;
 use crate::proto::line::handshake::Hello;
 use crate::proto::stats::LineState;
 use crate::proto::time::Instant;
@@ -77,15 +78,19 @@ impl Session {
             digest,
             ..
         } = self;
-        let hello = |next: u64, expected: u64, hears: bool| Hello {
-            session: config.session,
-            heard: peer.as_ref().map(|peer| peer.session),
-            hears,
-            digest: *digest,
-            next: next as u32,
-            expected: expected as u32,
-            name: config.name.clone(),
-            resume: config.resume.clone(),
+        let hello = |line: &Line, hears: bool| {
+            let (next, expected) = line.next_numbers();
+            Hello {
+                session: config.session,
+                heard: peer.as_ref().map(|peer| peer.session),
+                hears,
+                is_up: line.state() == LineState::Up,
+                digest: *digest,
+                next: next as u32,
+                expected: expected as u32,
+                name: config.name.clone(),
+                resume: config.resume.clone(),
+            }
         };
         if lines[line].send_hello(now, hello) {
             if lines[line].state() == LineState::Cut {
