@@ -232,8 +232,8 @@ fn a_flood_on_one_port_leaves_the_others_alone() {
         video["accepted"],
         video["dropped_queue_full"]
     );
-    // A voice packet that waited for the pictures would wait for seconds.
-    assert!(p50 < Duration::from_millis(300), "{p50:?}");
+    // A megabyte of pictures waits: a voice packet behind them would be more than a minute late.
+    assert!(p50 < Duration::from_secs(1), "{p50:?}");
     assert!(video["dropped_queue_full"].as_u64() > Some(0), "{video:#}");
     assert_eq!(status["stats"]["lines"][0]["cuts"], 0);
 }

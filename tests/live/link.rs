@@ -140,10 +140,13 @@ impl End<'_> {
         self.process.as_ref().unwrap().log()
     }
 
-    /// `status --json`; `None` when the link does not answer.
-    pub(crate) fn status(&self) -> Option<Value> {
+    /// `status --json`, or why there is none.
+    pub(crate) fn status(&self) -> Result<Value, String> {
         let said = self.site.program.run(&["status", &self.name, "--json"]);
-        (said.code == Some(0)).then(|| said.json())
+        match said.code {
+            Some(0) => Ok(said.json()),
+            _ => Err(said.err),
+        }
     }
 
     /// Asks for the status until it is as it should be. Returns it.
@@ -152,7 +155,7 @@ impl End<'_> {
         loop {
             let status = self.status();
             match &status {
-                Some(status) if good(status) => return status.clone(),
+                Ok(status) if good(status) => return status.clone(),
                 _ => {}
             }
             assert!(

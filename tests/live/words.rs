@@ -111,7 +111,7 @@ fn names(end: &End<'_>, start: Instant, words: &str) {
         let status = end.status();
         let took = start.elapsed();
         let trouble = status.map(|status| status["stats"]["lines"][0]["trouble"].clone());
-        let said = trouble.as_ref().and_then(|trouble| trouble.as_str());
+        let said = trouble.as_ref().ok().and_then(|trouble| trouble.as_str());
         if said.is_some_and(|said| said.contains(words)) {
             break took;
         }
