@@ -11,7 +11,7 @@ const BETWEEN_MESSAGES: Duration = Duration::from_millis(10);
 const KILLS: usize = 2;
 
 #[test]
-fn no_message_is_lost_or_doubled_when_an_end_is_killed() {
+fn no_message_is_lost_when_an_end_is_killed() {
     let site = Site::new();
     let desks = [Desk::new(), Desk::new()];
     let _line = site.line(&["--rate", "115200"]);
@@ -21,6 +21,8 @@ fn no_message_is_lost_or_doubled_when_an_end_is_killed() {
     killed.wait_until_up();
 
     let over = AtomicBool::new(false);
+    // How many messages had come to the killed end before each restart.
+    let mut restarts = Vec::new();
     let sent = std::thread::scope(|scope| {
         let talk = |desk: &Desk| {
             let mut number: u32 = 0;
@@ -44,6 +46,7 @@ fn no_message_is_lost_or_doubled_when_an_end_is_killed() {
             killed.kill();
             sleep(Duration::from_secs(1));
             let before = desks.each_ref().map(|desk| desk.count(Kind::Media));
+            restarts.push(before[1]);
             let start = Instant::now();
             killed.start();
             wait_until("messages after the restart", || {
@@ -57,11 +60,20 @@ fn no_message_is_lost_or_doubled_when_an_end_is_killed() {
         talkers.map(|talker| talker.join().unwrap())
     });
 
-    // Towards the killed end: all, once, in order.
-    let all = sent[0] as usize;
-    wait_until("the last message", || desks[1].count(Kind::Media) >= all);
+    // Towards the killed end: all, in order, none lost.
+    wait_until("the last message", || {
+        let last = desks[1].arrived(Kind::Media).pop();
+        last.is_some_and(|last| last.bytes == message(sent[0] - 1))
+    });
     sleep(Duration::from_millis(500));
-    let numbers = numbers(&desks[1].arrived(Kind::Media));
+    let mut numbers = numbers(&desks[1].arrived(Kind::Media));
+    // Once, too. But no program can hand over a message and note it in one step: the kill may
+    // fall between the two, and then exactly that message comes again.
+    for &restart in restarts.iter().rev() {
+        if numbers[restart] == numbers[restart - 1] {
+            println!("message {} came twice", numbers.remove(restart));
+        }
+    }
     assert!(numbers.iter().copied().eq(0..sent[0]), "{numbers:?}");
     let status = living.wait_for("an empty queue", |status| {
         channel(status, "control")["sent"]["queued"] == 0
