@@ -1,7 +1,7 @@
 //! The one place where the machine's clock becomes the core's time.
 //!
 //! Promises an [`Instant`] that starts near zero and never goes back. Assumes that
-//! `std::time::Instant` is monotonic. Leaves all waiting to the driver.
+//! `std::time::Instant` is monotonic.
 
 use std::time::{Duration, Instant as MachineInstant};
 
@@ -9,25 +9,33 @@ use crate::proto::time::Instant;
 
 /// The clock of one run.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Clock {
+pub struct Clock {
     start: MachineInstant,
 }
 
 impl Clock {
     /// A clock that reads zero now.
-    pub(super) fn start() -> Self {
+    pub fn start() -> Self {
         Self {
             start: MachineInstant::now(),
         }
     }
 
     /// The time now.
-    pub(super) fn now(&self) -> Instant {
+    pub fn now(&self) -> Instant {
         Instant::ZERO + self.start.elapsed()
     }
 
+    /// Waits until that time; for ever, when there is none.
+    pub async fn sleep_until(&self, at: Option<Instant>) {
+        match at {
+            Some(at) => tokio::time::sleep_until(self.to_machine(at)).await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// The same moment for the runtime's timer. A moment too far away to be named is a year away.
-    pub(super) fn to_machine(self, at: Instant) -> tokio::time::Instant {
+    fn to_machine(self, at: Instant) -> tokio::time::Instant {
         let since_start = Duration::from_micros(at.as_micros());
         let machine = self
             .start

@@ -24,7 +24,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
-use tokio::time::{sleep_until, timeout};
+use tokio::time::timeout;
 
 use super::Core;
 use super::clock::Clock;
@@ -213,16 +213,11 @@ impl Driver {
     /// order to stop.
     async fn wait(&mut self, now: Instant, farewell: Option<&Farewell>) -> Result<bool, RunError> {
         let wake = self.wake_at(now, farewell);
-        let sleeping = async {
-            match wake {
-                Some(at) => sleep_until(self.clock.to_machine(at)).await,
-                None => std::future::pending().await,
-            }
-        };
+        let clock = self.clock;
         tokio::select! {
             Some((line, report)) = self.reports.recv() => self.take_report(line, report),
             () = self.ports.readable() => {}
-            () = sleeping => {}
+            () = clock.sleep_until(wake) => {}
             Some(reply) = self.requests.recv() => {
                 // Who asked may be gone by now.
                 let _ = reply.send(self.snapshot());

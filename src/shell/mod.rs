@@ -28,6 +28,7 @@ mod state;
 pub mod status;
 mod words;
 
+pub use clock::Clock;
 pub use error::{OpenError, RunError, StatusError};
 pub use line::discover;
 pub use line::pty;

@@ -11,7 +11,6 @@ use clap::Parser;
 use command::Command;
 
 mod call;
-mod clock;
 mod command;
 mod hints;
 mod logging;

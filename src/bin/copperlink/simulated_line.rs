@@ -17,7 +17,7 @@ use copperlink::proto::time::{BitRate, Duration, Instant, earliest};
 use copperlink::shell::line::pty::{self, Master};
 use copperlink::sim::{Fault, LineModel, LineModelConfig, LineModelStats, Noise};
 
-use crate::clock::Clock;
+use copperlink::shell::Clock;
 
 /// What the line is like.
 #[derive(Clone, Debug)]

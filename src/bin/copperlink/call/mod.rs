@@ -21,7 +21,7 @@ pub(crate) use ledger::Counts;
 pub(crate) use plan::{ChannelPlan, plan_generated, plan_recorded};
 pub(crate) use site::Site;
 
-use crate::clock::Clock;
+use copperlink::shell::Clock;
 use ledger::Ledger;
 
 mod ledger;

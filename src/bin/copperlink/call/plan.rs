@@ -125,7 +125,7 @@ fn seed_of(seed: u64, end: u64, source: u64) -> u64 {
 }
 
 /// Share of the line that a generated call takes at most.
-const LOAD: f64 = 0.85;
+const LOAD: f64 = 0.75;
 /// Bytes on the line beside those of the codec: the RTP header, and the frame around it.
 const VOICE_OVERHEAD: usize = 12 + 7;
 /// Share of the line that generated video takes at most.
@@ -135,9 +135,9 @@ const VIDEO_LEAST: f64 = 0.05;
 /// Share of a slow line that voice takes at most, if several frames in a packet make that possible.
 const VOICE_SHARE: f64 = 0.6;
 /// Share of the line that control messages take at most.
-const CONTROL_SHARE: f64 = 0.15;
+const CONTROL_SHARE: f64 = 0.08;
 const CONTROL_MIN: usize = 64;
-const CONTROL_MAX: usize = 512;
+const CONTROL_MAX: usize = 256;
 /// The slowest line with room for voice every 20 ms beside everything else, bit/s.
 const LEAST_FOR_G729: BitRate = match BitRate::new(33_600) {
     Some(rate) => rate,

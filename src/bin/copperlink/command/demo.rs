@@ -27,7 +27,6 @@ use super::simulate::{parse_rate, parse_share};
 use crate::call::{
     ChannelPlan, Flow, FlowResult, Phase, Progress, Site, plan_generated, plan_recorded,
 };
-use crate::clock::Clock;
 use crate::hints;
 use crate::media::Recording;
 use crate::outcome::{Failure, Verdict};
@@ -35,6 +34,7 @@ use crate::report::call::{CallFacts, CallReport, CallTimes};
 use crate::report::{self, live::Live};
 use crate::simulated_line::{LineOptions, SimulatedLine};
 use crate::stop::StopSignals;
+use copperlink::shell::Clock;
 
 /// Show a call over a simulated line, both ends on this machine
 ///

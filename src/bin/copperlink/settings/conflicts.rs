@@ -14,6 +14,7 @@ use super::resolve::{ChannelPlan, Plan, next_port};
 pub(super) fn find_conflicts(plan: &Plan, problems: &mut Vec<Problem>) {
     same_id(plan, problems);
     same_device(plan, problems);
+    more_than_one_line(plan, problems);
     same_socket(plan, problems);
     too_many_flows(plan, problems);
     for channel in &plan.channels {
@@ -90,6 +91,16 @@ fn claims(channel: &ChannelPlan) -> Vec<Claim<'_>> {
         claims.extend(next_port(*listen.get_ref()).map(|address| claim(address, true)));
     }
     claims
+}
+
+/// The protocol has room for several lines, but nothing weighs them against each other yet: what
+/// overtakes on the faster one would be lost.
+fn more_than_one_line(plan: &Plan, problems: &mut Vec<Problem>) {
+    for device in plan.lines.iter().skip(1).filter_map(|l| l.device.as_ref()) {
+        let what = "several lines for one link are not yet available in this version";
+        let expected = "expected one [[line]]: use the better one, or a link for each";
+        problems.push(Problem::new(device.span(), what, expected));
+    }
 }
 
 fn same_socket(plan: &Plan, problems: &mut Vec<Problem>) {

@@ -259,6 +259,16 @@ fn each_wrong_value_is_named_with_its_place() {
 }
 
 #[test]
+fn a_second_line_is_refused_for_now() {
+    let second = "[[line]]\ndevice = \"/dev/ttyS7\"\nbaud = 9600\n\n[[channel]]";
+    let words = words_of(&GOOD.replacen("[[channel]]", second, 1));
+    assert!(
+        words.contains("several lines for one link are not yet available"),
+        "{words}"
+    );
+}
+
+#[test]
 fn a_control_channel_has_no_deadline() {
     let text = GOOD.replace(
         "class = \"video\"",
