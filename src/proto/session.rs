@@ -84,7 +84,7 @@ impl Session {
                 flows.push(Flow::new(id, channel, kind));
             }
         }
-        Ok(Self {
+        let mut session = Self {
             table: Table::of(&config),
             digest: table_digest(&config),
             lines: config
@@ -101,7 +101,9 @@ impl Session {
             closing: Closing::No,
             now,
             config,
-        })
+        };
+        session.settle(now);
+        Ok(session)
     }
 
     /// Takes a datagram of the equipment.

@@ -37,6 +37,7 @@ use super::state::StateFile;
 use super::status::StatusSocket;
 use super::words::Words;
 use crate::proto::config::LineId;
+use crate::proto::event::{Event, Trouble};
 use crate::proto::stats::Stats;
 use crate::proto::time::{Instant, earliest};
 use crate::proto::{LineSignals, Timer};
@@ -165,6 +166,11 @@ impl Driver {
         self.remember();
         let sent = self.transmit(now);
         while let Some(event) = self.session.poll_event() {
+            let absent = Some(Trouble::DeviceAbsent);
+            if matches!(&event, Event::Trouble { trouble, .. } if *trouble == absent) {
+                // The line task has already said so, and why.
+                continue;
+            }
             let words = Words::of(&event, |line| match self.line(line) {
                 Some(line) => line.name.clone(),
                 None => format!("line {}", line.0),
