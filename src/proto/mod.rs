@@ -12,10 +12,14 @@ mod framing;
 mod line;
 mod scheduler;
 pub mod session;
+pub mod signals;
 pub mod stats;
 pub mod time;
+pub mod timer;
 
 #[cfg(test)]
 mod vectors;
 
-pub use session::{LineSignals, Session, Timer};
+pub use session::Session;
+pub use signals::LineSignals;
+pub use timer::Timer;

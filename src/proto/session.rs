@@ -16,8 +16,10 @@ use super::line::handshake::{Table, table_digest};
 use super::line::sent::Settled;
 use super::line::{Change, Line};
 use super::scheduler::Scheduler;
+use super::signals::LineSignals;
 use super::stats::Stats;
 use super::time::{Instant, earliest};
+use super::timer::Timer;
 
 /// One end of a link.
 ///
@@ -261,47 +263,4 @@ impl Session {
 /// The flow with that number on the wire.
 fn flow_mut(flows: &mut [Flow], id: FlowId) -> Option<&mut Flow> {
     flows.get_mut(usize::from(id.0).checked_sub(1)?)
-}
-
-/// What is known of a line's device.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LineSignals {
-    /// The device is open and usable.
-    pub open: bool,
-    /// DCD, where the port has it and the settings rely on it.
-    pub carrier: Option<bool>,
-    /// CTS, where the port has it and the settings rely on it.
-    pub clear_to_send: Option<bool>,
-}
-
-impl LineSignals {
-    /// An open device without modem lines.
-    pub const OPEN: Self = Self {
-        open: true,
-        carrier: None,
-        clear_to_send: None,
-    };
-    /// No device.
-    pub const CLOSED: Self = Self {
-        open: false,
-        carrier: None,
-        clear_to_send: None,
-    };
-}
-
-/// Why [`Session::handle_timeout`] wants to be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timer {
-    /// When the line can take more bytes.
-    Pace,
-    /// When the next hello is due.
-    Hello,
-    /// When a report to the far end is due.
-    Report,
-    /// When to ask the far end for a report, because the last frames may be lost.
-    Probe,
-    /// When a datagram is no longer worth sending, or waiting for.
-    Expiry,
-    /// When a silence becomes worth a word to the technician.
-    Watch,
 }

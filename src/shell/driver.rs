@@ -4,7 +4,8 @@
 //! portions, so that no flood delays another source; a line is handed one small chunk and the
 //! next only after the device took it; datagrams reach the equipment and the record reaches the
 //! state file before anything more is transmitted, so an acknowledgement never leaves ahead of
-//! what it acknowledges; and it sleeps whenever nothing is due. Assumes that sockets, line tasks
+//! what it acknowledges, and a kill between the two repeats one control message at most; and it
+//! sleeps whenever nothing is due. Assumes that sockets, line tasks
 //! and state file never block. Leaves every decision about bytes to the session.
 //!
 //! ```text
@@ -158,12 +159,10 @@ impl Driver {
     fn drain(&mut self, now: Instant) -> bool {
         while let Some((port, datagram)) = self.session.poll_datagram() {
             self.ports.send(port, &datagram);
+            // At once: what a killed program had no time to remember comes again.
+            self.remember();
         }
-        if let Some(state) = &mut self.state
-            && let Some(point) = self.session.resume_point()
-        {
-            state.save(point);
-        }
+        self.remember();
         let sent = self.transmit(now);
         while let Some(event) = self.session.poll_event() {
             let words = Words::of(&event, |line| match self.line(line) {
@@ -173,6 +172,15 @@ impl Driver {
             self.tell(now, &words);
         }
         sent
+    }
+
+    /// Saves how far control was delivered, where that has changed.
+    fn remember(&mut self) {
+        if let Some(state) = &mut self.state
+            && let Some(point) = self.session.resume_point()
+        {
+            state.save(point);
+        }
     }
 
     fn transmit(&mut self, now: Instant) -> bool {

@@ -74,7 +74,8 @@ pub struct PortStatus {
     pub send_refused: u64,
     /// Datagrams of the far end dropped, because the socket's buffer was full.
     pub send_full: u64,
-    /// Datagrams of the far end dropped, because the system refused to send them.
+    /// Datagrams of the far end dropped, because the system refused to send them or answered that
+    /// the equipment cannot be reached.
     pub send_failed: u64,
     /// Times receiving failed.
     pub receive_failed: u64,

@@ -24,8 +24,8 @@
 //! Flow 0 is the order wire; flows 1 to 31 are given to the channels in order of their ids, a
 //! channel's RTCP behind the channel.
 
-use super::varint;
-use crate::proto::line::report::Report;
+use super::report::Report;
+use super::varint::{self, take};
 
 /// Names one direction-independent flow of a session, 0 to 31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -322,13 +322,6 @@ fn read_data<'a>(flag: u8, bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
         varint::read(bytes)? as usize
     };
     take(bytes, len)
-}
-
-/// Takes `count` bytes off the front.
-pub(crate) fn take<'a>(bytes: &mut &'a [u8], count: usize) -> Option<&'a [u8]> {
-    let (taken, rest) = bytes.split_at_checked(count)?;
-    *bytes = rest;
-    Some(taken)
 }
 
 #[cfg(test)]

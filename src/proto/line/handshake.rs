@@ -22,7 +22,7 @@
 use crate::proto::config::{ChannelId, Class, LinkConfig, ResumePoint, SessionId};
 use crate::proto::event::{ChannelWords, TableDifference, harmless};
 use crate::proto::framing::check::digest;
-use crate::proto::framing::segment::take;
+use crate::proto::framing::varint::take;
 
 /// The version of the protocol that this end speaks.
 pub(crate) const VERSION: u8 = 1;
@@ -65,7 +65,7 @@ impl Hello {
         out.push(VERSION);
         out.extend(self.session.0.to_le_bytes());
         out.extend(self.heard.map_or(0, |session| session.0).to_le_bytes());
-        out.push(u8::from(self.hears) * HEARS | u8::from(self.is_up) * IS_UP);
+        out.push((u8::from(self.hears) * HEARS) | (u8::from(self.is_up) * IS_UP));
         out.extend(self.digest.to_le_bytes());
         out.extend(self.next.to_le_bytes());
         out.extend(self.expected.to_le_bytes());

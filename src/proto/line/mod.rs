@@ -18,28 +18,29 @@
 pub(crate) mod handshake;
 mod pacer;
 mod quality;
-pub(crate) mod report;
+pub(crate) mod received;
 mod rtt;
 pub(crate) mod sent;
+mod transmit;
 pub(crate) mod watch;
 
-use handshake::{Hello, Table};
+use handshake::Hello;
 use pacer::Pacer;
 use quality::Quality;
-use report::{Arrival, Received, Report};
+use received::{Arrival, Received};
 use rtt::Rtt;
 use sent::{SentFrames, Settled};
 use watch::{Refusal, Watch};
 
-use super::channel::SentSegment;
 use super::config::{LineConfig, SessionId};
 use super::event::Trouble;
 use super::framing::check::Seal;
 use super::framing::decoder::{Decoder, Verdict};
-use super::framing::encoder::{Outbox, encode};
-use super::framing::header::{self, FrameKind, Header, NumberForm, Service};
+use super::framing::encoder::Outbox;
+use super::framing::header::{self, FrameKind, Header};
+use super::framing::report::Report;
 use super::framing::xonxoff::Unescape;
-use super::session::{LineSignals, Timer};
+use super::signals::LineSignals;
 use super::stats::{LineState, LineStats};
 use super::time::{BitRate, Duration, Instant};
 
@@ -126,20 +127,10 @@ pub(crate) enum Change {
 
 /// First pause between hellos; it grows by half each time.
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
-/// Longest pause while calling, and while the line is cut.
-const LONGEST_PAUSE: Duration = Duration::from_millis(2000);
-const LONGEST_PAUSE_CUT: Duration = Duration::from_millis(500);
 /// Shortest pause between hellos while nothing is carried.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes on the line of a hello with a name.
 const HELLO_FRAME: usize = 42;
-/// Pause between two tables while they differ.
-const TABLE_PAUSE: Duration = Duration::from_secs(2);
-/// When nothing that wants an answer was sent for so long, something is: both ends must know that
-/// the line is there.
-const KEEPALIVE: Duration = Duration::from_millis(700);
-/// A line that was idle for so long may have gathered noise in front of the next frame.
-const NOISY_PAUSE: Duration = Duration::from_millis(250);
 /// Without a frame, or a proof, for this long and a report interval the line is cut.
 const SILENCE: Duration = Duration::from_millis(1700);
 
@@ -449,255 +440,6 @@ impl Line {
         is_news.then(|| self.trouble.clone())
     }
 
-    fn is_silent(&self, now: Instant, last: Instant) -> bool {
-        now.since(last) >= self.silence()
-    }
-
-    fn silence(&self) -> Duration {
-        SILENCE + report::interval(self.rate()) + self.rtt.patience()
-    }
-}
-
-/// The number whose low 32 bits are these and that is nearest to `near`.
-fn nearest(low: u32, near: u64) -> u64 {
-    let ahead = low.wrapping_sub(near as u32);
-    if ahead <= u32::MAX / 2 {
-        near + u64::from(ahead)
-    } else {
-        near.saturating_sub(u64::from(ahead.wrapping_neg()))
-    }
-}
-
-/// Sending.
-impl Line {
-    /// Bytes that the line takes now.
-    pub(crate) fn allowance(&self, now: Instant, room: usize) -> usize {
-        let signals = self.watch.signals();
-        if !signals.open || signals.carrier == Some(false) || signals.clear_to_send == Some(false) {
-            return 0;
-        }
-        room.min(self.pacer.allowance(now))
-    }
-
-    /// Whether numbered frames go out.
-    pub(crate) fn carries_frames(&self) -> bool {
-        self.seals.is_some() && matches!(self.state, LineState::Up | LineState::Cut)
-    }
-
-    pub(crate) fn takes_express(&self) -> bool {
-        self.outbox.takes_express()
-    }
-
-    pub(crate) fn takes_ordinary(&self) -> bool {
-        self.outbox.takes_ordinary()
-    }
-
-    /// How long the body of an ordinary frame should be.
-    pub(crate) fn frame_length(&self) -> usize {
-        self.quality.frame_length()
-    }
-
-    /// Starts a numbered frame: its number, with the header written to `body`; `None` when too
-    /// many are on their way.
-    pub(crate) fn start_frame(&self, kind: FrameKind, body: &mut Vec<u8>) -> Option<u64> {
-        let (number, form): (u64, NumberForm) = self.sent.next(kind)?;
-        header::write(kind, number, form, body);
-        Some(number)
-    }
-
-    /// Puts a numbered frame on its way; says how many bytes it takes on the line.
-    pub(crate) fn finish_frame(
-        &mut self,
-        now: Instant,
-        kind: FrameKind,
-        number: u64,
-        body: &mut Vec<u8>,
-        eliciting: bool,
-        segments: Vec<SentSegment>,
-    ) -> usize {
-        let Some(seals) = self.seals else { return 0 };
-        let wire = encode(kind, number, seals.outgoing, body);
-        let len = self.offer(now, kind, Some(number), wire);
-        self.sent.on_built(len, eliciting, segments);
-        len
-    }
-
-    fn offer(
-        &mut self,
-        now: Instant,
-        kind: FrameKind,
-        number: Option<u64>,
-        wire: Vec<u8>,
-    ) -> usize {
-        if self.outbox.is_empty() && self.pacer.idle_for(now) >= NOISY_PAUSE {
-            self.outbox.delimit();
-        }
-        self.counts.frames_sent += 1;
-        match kind {
-            FrameKind::Ordinary => self.outbox.offer_ordinary(number, wire),
-            FrameKind::Service(_) | FrameKind::Express(_) => {
-                self.outbox.offer_express(number, wire)
-            }
-        }
-    }
-
-    /// Moves bytes to the line, at most `room`.
-    pub(crate) fn transmit(&mut self, now: Instant, room: usize, buf: &mut Vec<u8>) -> usize {
-        let before = buf.len();
-        let completed = self.outbox.transmit(room, buf);
-        let sent = buf.len() - before;
-        self.pacer.on_sent(now, sent);
-        self.counts.bytes_sent += sent as u64;
-        if let Some(number) = completed.and_then(|completed| completed.number) {
-            self.sent.on_completed(now, number);
-        }
-        sent
-    }
-
-    /// Numbers of the next frame to send and of the next to come.
-    pub(crate) fn next_numbers(&self) -> (u64, u64) {
-        (self.sent.next_number(), self.received.expected())
-    }
-
-    /// Puts a hello on its way if one is due.
-    pub(crate) fn send_hello(
-        &mut self,
-        now: Instant,
-        hello: impl FnOnce(&Self, bool) -> Hello,
-    ) -> bool {
-        if self.calling.hello_at.is_none_or(|at| at > now) {
-            return false;
-        }
-        let hears = self
-            .last_heard
-            .is_some_and(|last| !self.is_silent(now, last));
-        let hello = hello(self, hears);
-        self.send_service(now, Service::Hello, |body| hello.write(body));
-        self.calling.last_hello = Some(now);
-        self.calling.hello_at = (self.state != LineState::Up).then_some(now + self.calling.pause);
-        let longest = if self.state == LineState::Cut {
-            LONGEST_PAUSE_CUT
-        } else {
-            LONGEST_PAUSE
-        };
-        let bearable = self.rate().time_for(4 * HELLO_FRAME);
-        self.calling.pause = (self.calling.pause * 3 / 2).min(longest.max(bearable));
-        true
-    }
-
-    /// Puts the table on its way if it is due.
-    pub(crate) fn send_table(&mut self, now: Instant, own: SessionId, table: &Table) -> bool {
-        if self.calling.table_at.is_none_or(|at| at > now) {
-            return false;
-        }
-        let wire = self.send_service(now, Service::Table, |body| table.write(own, body));
-        self.calling.table_at = Some(now + TABLE_PAUSE.max(self.rate().time_for(4 * wire)));
-        true
-    }
-
-    fn send_service(
-        &mut self,
-        now: Instant,
-        service: Service,
-        write: impl FnOnce(&mut Vec<u8>),
-    ) -> usize {
-        let kind = FrameKind::Service(service);
-        let mut body = Vec::new();
-        header::write(kind, 0, NumberForm::Long, &mut body);
-        write(&mut body);
-        let wire = encode(kind, 0, Seal::SERVICE, &mut body);
-        self.offer(now, kind, None, wire)
-    }
-
-    /// The report that is due now, if one is.
-    pub(crate) fn due_report(&mut self, now: Instant) -> Option<Report> {
-        if self.received.due(self.rate()).is_none_or(|due| due > now) {
-            return None;
-        }
-        self.received
-            .report(now, self.counts.bytes_received, self.decoder.counts().bad)
-    }
-
-    /// Notes what a report cost.
-    pub(crate) fn on_report_sent(&mut self, now: Instant, wire: usize) {
-        let rate = self.rate();
-        self.received.charge(now, rate, wire);
-        self.counts.reports_sent += 1;
-        self.counts.report_bytes_sent += wire as u64;
-    }
-
-    /// Whether the far end must be asked for a report now, or must hear that we are there.
-    pub(crate) fn probe_is_due(&self, now: Instant) -> bool {
-        self.probe_at().is_some_and(|at| at <= now)
-    }
-
-    pub(crate) fn on_probe_sent(&mut self, now: Instant) {
-        self.probe.unanswered += 1;
-        self.probe.last = Some(now);
-    }
-
-    fn probe_at(&self) -> Option<Instant> {
-        if self.state != LineState::Up {
-            return None;
-        }
-        // Nobody answers a report: without frames that want an answer there is no proof either.
-        let quiet_since = self.sent.last_eliciting().unwrap_or(self.up_since);
-        let idle_at = quiet_since + KEEPALIVE;
-        let answer_at = self.sent.waiting_since().map(|since| {
-            let patience = self.rtt.patience() + report::interval(self.rate()) * 3 / 2;
-            since + patience * 2u32.pow(self.probe.unanswered.clamp(1, 5) - 1)
-        });
-        let wanted = answer_at.map_or(idle_at, |at| at.min(idle_at));
-        // Never more than one on its way in a round trip.
-        Some(
-            self.probe
-                .last
-                .map_or(wanted, |last| wanted.max(last + self.rtt.patience())),
-        )
-    }
-
-    /// Notes whether more would have been sent now if the pacer had let it.
-    pub(crate) fn set_paced(&mut self, paced: bool) {
-        self.paced = paced;
-    }
-
-    /// When this line wants to be looked at again, and why. `is_over` says that the goodbye was
-    /// said: only what is on its way still leaves.
-    pub(crate) fn next_timeout(&self, now: Instant, is_over: bool) -> Option<(Instant, Timer)> {
-        let signals = self.watch.signals();
-        if !signals.open {
-            return None;
-        }
-        let mut next: Option<(Instant, Timer)> = None;
-        let mut add = |at: Option<Instant>, timer| {
-            next = super::time::earliest(next, at.map(|at| (at, timer)));
-        };
-        // Held off by CTS or carrier: the next signal wakes us, not the clock.
-        let can_send = signals.carrier != Some(false) && signals.clear_to_send != Some(false);
-        if can_send {
-            let pace = self.pacer.next(now);
-            add(self.paced.then_some(pace), Timer::Pace);
-            if is_over {
-                return next;
-            }
-            let later = |at: Option<Instant>| at.map(|at| at.max(pace));
-            add(later(self.calling.hello_at), Timer::Hello);
-            add(later(self.calling.table_at), Timer::Hello);
-            if self.carries_frames() {
-                add(later(self.received.due(self.rate())), Timer::Report);
-                add(later(self.probe_at()), Timer::Probe);
-            }
-        }
-        let silent_at = |last: Option<Instant>| last.map(|last| last + self.silence());
-        if self.state == LineState::Up {
-            add(silent_at(self.last_heard), Timer::Watch);
-            add(silent_at(self.last_proof), Timer::Watch);
-        } else {
-            add(Some(now + WATCH), Timer::Watch);
-        }
-        next
-    }
-
     pub(crate) fn stats(&self, now: Instant) -> LineStats {
         let decoded = self.decoder.counts();
         LineStats {
@@ -721,7 +463,22 @@ impl Line {
             openings: self.counts.openings,
         }
     }
+
+    fn is_silent(&self, now: Instant, last: Instant) -> bool {
+        now.since(last) >= self.silence()
+    }
+
+    fn silence(&self) -> Duration {
+        SILENCE + received::interval(self.rate()) + self.rtt.patience()
+    }
 }
 
-/// How often a line that is not up is looked at for trouble.
-const WATCH: Duration = Duration::from_millis(500);
+/// The number whose low 32 bits are these and that is nearest to `near`.
+fn nearest(low: u32, near: u64) -> u64 {
+    let ahead = low.wrapping_sub(near as u32);
+    if ahead <= u32::MAX / 2 {
+        near + u64::from(ahead)
+    } else {
+        near.saturating_sub(u64::from(ahead.wrapping_neg()))
+    }
+}

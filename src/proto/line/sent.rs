@@ -6,9 +6,9 @@
 
 use std::collections::VecDeque;
 
-use super::report::{HOLD_UNIT, Report};
 use crate::proto::channel::SentSegment;
 use crate::proto::framing::header::{FrameKind, NumberForm, SHORT_WINDOW};
+use crate::proto::framing::report::{HOLD_UNIT, Report};
 use crate::proto::time::{Duration, Instant};
 
 /// Most frames that are remembered. A line at 1 Mbit/s with nothing but audio sends some hundred
@@ -215,7 +215,7 @@ fn complete(low: u16, next: u64) -> Option<u64> {
 mod tests {
     use super::*;
     use crate::proto::framing::check::CheckKind;
-    use crate::proto::line::report::Received;
+    use crate::proto::line::received::Received;
 
     fn at(ms: u64) -> Instant {
         Instant::from_micros(ms * 1000)

@@ -4,7 +4,7 @@
 //! becomes a word to the technician.
 
 use crate::proto::event::{LikelyCause, TableDifference, Trouble};
-use crate::proto::session::LineSignals;
+use crate::proto::signals::LineSignals;
 use crate::proto::time::{Duration, Instant};
 
 /// The far end is heard, but nothing is carried.

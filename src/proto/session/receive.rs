@@ -8,7 +8,7 @@ use crate::proto::framing::decoder::Verdict;
 use crate::proto::framing::header::{FrameKind, Service};
 use crate::proto::framing::segment::{self, FlowId, Segment};
 use crate::proto::line::handshake::{Hello, Table, Unusable};
-use crate::proto::line::report::Arrival;
+use crate::proto::line::received::Arrival;
 use crate::proto::line::watch::Refusal;
 use crate::proto::time::Instant;
 use bytes::Bytes;

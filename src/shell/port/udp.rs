@@ -129,6 +129,7 @@ impl UdpPort {
         }
         let socket = std::net::UdpSocket::bind(setup.listen).map_err(fails)?;
         socket.set_nonblocking(true).map_err(fails)?;
+        ask_for_answers(&socket, setup.listen).map_err(fails)?;
         let socket = UdpSocket::from_std(socket).map_err(fails)?;
         Ok(Self {
             setup: setup.clone(),
@@ -163,10 +164,7 @@ impl UdpPort {
                 }
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return false,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                // An ICMP answer to a datagram sent earlier; reading it has removed it.
-                Err(error) if error.kind() == ErrorKind::ConnectionRefused => {
-                    self.counters.refused += 1;
-                }
+                Err(error) if self.is_answer(Errno::from_io_error(&error)) => {}
                 Err(error) => {
                     self.counters.receive_failed += 1;
                     self.paused_until = Some(now + PAUSE_AFTER_ERROR);
@@ -188,15 +186,18 @@ impl UdpPort {
             return;
         };
         let mut result = self.send_to(datagram, destination);
-        if result == Err(Errno::CONNREFUSED) {
-            // The error belongs to an earlier datagram; this one has not been sent yet.
-            self.counters.refused += 1;
-            result = self.send_to(datagram, destination);
+        for _ in 0..ANSWERS_PER_DATAGRAM {
+            match result {
+                // It belongs to an earlier datagram; this one has not been sent yet.
+                Err(error) if self.is_answer(Some(error)) => {
+                    result = self.send_to(datagram, destination);
+                }
+                _ => break,
+            }
         }
         match result {
             Ok(()) => {}
             Err(Errno::AGAIN) => self.counters.send_full += 1,
-            Err(Errno::CONNREFUSED) => self.counters.refused += 1,
             Err(error) => {
                 self.counters.send_failed += 1;
                 tracing::debug!(
@@ -205,6 +206,24 @@ impl UdpPort {
                 );
             }
         }
+    }
+
+    /// Whether `error` is what a host answered to a datagram sent earlier (ICMP), and not what
+    /// this call did wrong. If so, it is counted, and the next such answer can come.
+    fn is_answer(&mut self, error: Option<Errno>) -> bool {
+        if error == Some(Errno::AGAIN) {
+            return false;
+        }
+        let is_refusal = error == Some(Errno::CONNREFUSED);
+        if !take_answer(&self.socket) && !is_refusal {
+            return false;
+        }
+        if is_refusal {
+            self.counters.refused += 1;
+        } else {
+            self.counters.send_failed += 1;
+        }
+        true
     }
 
     /// Asks the kernel itself: the runtime would refuse as long as it has not looked at the socket.
@@ -231,6 +250,39 @@ impl UdpPort {
             inbound_overflow: drops.of(&self.socket),
         }
     }
+}
+
+/// Asks for what hosts answer to our datagrams. Otherwise a socket that sends to more than one
+/// address is told nothing.
+#[cfg(target_os = "linux")]
+fn ask_for_answers(socket: &std::net::UdpSocket, listen: SocketAddr) -> io::Result<()> {
+    use nix::sys::socket::{setsockopt, sockopt};
+    match listen {
+        SocketAddr::V4(_) => setsockopt(socket, sockopt::Ipv4RecvErr, &true)?,
+        SocketAddr::V6(_) => setsockopt(socket, sockopt::Ipv6RecvErr, &true)?,
+    }
+    Ok(())
+}
+
+#[cfg(not(target_os = "linux"))]
+fn ask_for_answers(_socket: &std::net::UdpSocket, _listen: SocketAddr) -> io::Result<()> {
+    Ok(())
+}
+
+/// Takes one answer out of the socket's queue of them, which shares its room with what the
+/// equipment sends. Says whether there was one.
+#[cfg(target_os = "linux")]
+fn take_answer(socket: &UdpSocket) -> bool {
+    use rustix::net::{RecvFlags, recv};
+    // It holds the beginning of the datagram that was answered.
+    let mut datagram = [0; 1];
+    let flags = RecvFlags::ERRQUEUE | RecvFlags::DONTWAIT;
+    recv(socket, &mut datagram, flags).is_ok()
+}
+
+#[cfg(not(target_os = "linux"))]
+fn take_answer(_socket: &UdpSocket) -> bool {
+    false
 }
 
 /// What the kernel dropped because a socket's buffer was full, from `/proc/self/net/udp*`. Empty
@@ -270,6 +322,8 @@ impl KernelDrops {
 const LARGEST_DATAGRAM: usize = 65_536;
 /// Then the other sockets and the lines have their turn.
 const DATAGRAMS_PER_TURN: usize = 16;
+/// Answers of hosts that are taken before a datagram is given up.
+const ANSWERS_PER_DATAGRAM: usize = 16;
 /// An error that stays must not become a busy loop.
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(100);
 
@@ -348,6 +402,33 @@ mod tests {
         assert_eq!(receive_one(&mut ports).await, large);
         equipment.send_to(b"", listen).await.unwrap();
         assert_eq!(receive_one(&mut ports).await, b"");
+    }
+
+    #[cfg(target_os = "linux")]
+    #[tokio::test]
+    async fn equipment_that_was_switched_off_is_counted_and_heard_again() {
+        let equipment = equipment().await;
+        let address = equipment.local_addr().unwrap();
+        let mut ports = UdpPorts::bind(&[setup(Deliver::To(address))]).unwrap();
+        drop(equipment);
+        // More answers than the socket's buffer has room for.
+        for _ in 0..5000 {
+            ports.send(PORT, &[0; 1000]);
+        }
+        assert!(
+            ports.status()[0].send_refused >= 4000,
+            "{:?}",
+            ports.status()
+        );
+        assert_eq!(ports.status()[0].send_failed, 0);
+        let equipment = UdpSocket::bind(address).await.unwrap();
+        ports.send(PORT, b"good morning");
+        let mut buffer = [0; 16];
+        let length = equipment.recv(&mut buffer).await.unwrap();
+        assert_eq!(&buffer[..length], b"good morning");
+        let listen = ports.status()[0].listen;
+        equipment.send_to(b"to you too", listen).await.unwrap();
+        assert_eq!(receive_one(&mut ports).await, b"to you too");
     }
 
     #[tokio::test]
