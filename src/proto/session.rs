@@ -39,7 +39,13 @@ pub struct Session {
     /// Flow `n` on the wire is at `n - 1`.
     flows: Vec<Flow>,
     scheduler: Scheduler,
+    /// This end's session number. It changes when a far end comes back whose session had ended.
+    own: SessionId,
+    /// Numbers that this end had before.
+    former: VecDeque<SessionId>,
     peer: Option<Peer>,
+    /// Far ends whose sessions ended because another one came.
+    ended: VecDeque<SessionId>,
     /// Sessions begun.
     sessions: u64,
     /// For the equipment: index of the flow, and the datagram.
@@ -65,6 +71,8 @@ enum Closing {
     Said,
 }
 
+/// Session numbers that are remembered, of either end.
+const MAX_FORMER: usize = 16;
 /// Events that wait; older ones go first.
 const MAX_EVENTS: usize = 256;
 
@@ -94,7 +102,10 @@ impl Session {
                 .collect(),
             scheduler: Scheduler::new(flows.len()),
             flows,
+            own: config.session,
+            former: VecDeque::new(),
             peer: None,
+            ended: VecDeque::new(),
             sessions: 0,
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
@@ -128,7 +139,8 @@ impl Session {
     /// Takes what is known of a line's device and its signals.
     pub fn handle_signals(&mut self, now: Instant, line: LineId, signals: LineSignals) {
         if let Some(line) = self.lines.get_mut(usize::from(line.0)) {
-            line.on_signals(now, signals);
+            let settled = line.on_signals(now, signals);
+            self.on_settled(&settled);
         }
         self.settle(now);
     }
@@ -193,7 +205,7 @@ impl Session {
     pub fn resume_point(&self) -> Option<ResumePoint> {
         let reliable = self.flows.iter().filter(|flow| flow.is_reliable());
         Some(ResumePoint {
-            own: self.config.session,
+            own: self.own,
             peer: self.peer.as_ref()?.session,
             delivered: reliable
                 .map(|flow| (flow.port.channel, flow.delivered_in_session() as u32))
@@ -205,7 +217,7 @@ impl Session {
     pub fn stats(&self) -> Stats {
         Stats {
             name: self.config.name.clone(),
-            session: self.config.session,
+            session: self.own,
             peer: self.peer.as_ref().map(|peer| peer.session),
             peer_name: self.peer.as_ref().map(|peer| peer.name.clone()),
             sessions: self.sessions,
@@ -224,6 +236,7 @@ impl Session {
                 Some(Change::WentDown) => {
                     let settled = self.lines[i].give_up();
                     self.on_settled(&settled);
+                    self.flows.iter_mut().for_each(Flow::on_interrupted);
                     self.event(Event::LineDown { line: id });
                 }
                 None => {}

@@ -133,6 +133,13 @@ impl World {
         self.ends[side as usize].session.take()
     }
 
+    /// Puts a session where none runs, one that [`World::kill`] gave back: the line was joined to
+    /// another station meanwhile.
+    pub fn put_back(&mut self, side: Side, session: Session) {
+        self.ends[side as usize].session = Some(session);
+        self.drain();
+    }
+
     /// Lets an end say goodbye. It goes on until it is killed.
     pub fn close(&mut self, side: Side) {
         if let Some(session) = &mut self.ends[side as usize].session {

@@ -437,6 +437,17 @@ fn a_line_that_eats_xon_and_xoff_works_when_the_settings_say_so() {
         let mut world = World::new(a, b, vec![[model.clone(), model]]).expect("valid");
         let mut call = crate::common::call(8000, seconds(20.0), 1);
         call.run_until(&mut world, seconds(21.0));
+        if avoid {
+            for side in Side::BOTH {
+                let line = world.session(side).expect("runs").stats().lines[0].clone();
+                assert!(line.interruptions > 20, "{}", line.interruptions);
+                assert_eq!(
+                    (line.frames_lost, line.frames_bad),
+                    (0, 0),
+                    "escapes were divided"
+                );
+            }
+        }
         let lost: u64 = Side::BOTH
             .iter()
             .map(|&side| call.tally(side, AUDIO).expect("a stream").lost)

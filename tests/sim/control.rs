@@ -160,6 +160,12 @@ fn without_the_record_of_the_killed_run_nothing_is_lost_and_only_the_last_come_t
 
 #[test]
 fn a_device_that_is_unplugged_for_a_while_loses_no_control() {
+    for side in Side::BOTH {
+        unplug(side);
+    }
+}
+
+fn unplug(side: Side) {
     let mut world = world(38_400, Noise::NONE, 3);
     let mut call = Call::default();
     call.add(
@@ -169,14 +175,60 @@ fn a_device_that_is_unplugged_for_a_while_loses_no_control() {
         None,
     );
     call.run_until(&mut world, seconds(10.0));
-    world.set_signals(Side::B, LINE, LineSignals::CLOSED);
+    world.set_signals(side, LINE, LineSignals::CLOSED);
     call.run_until(&mut world, seconds(22.0));
-    world.set_signals(Side::B, LINE, LineSignals::OPEN);
+    world.set_signals(side, LINE, LineSignals::OPEN);
     call.run_until(&mut world, seconds(90.0));
     let tally = call.tally(Side::A, CONTROL).expect("a stream");
     assert_eq!((tally.delivered, tally.lost, tally.wrong), (200, 0, 0));
     let stats = world.session(Side::A).expect("runs").stats();
     assert_eq!(stats.sessions, 1, "the session outlives the cable");
+}
+
+#[test]
+fn control_goes_on_after_the_line_was_joined_to_another_station_for_a_moment() {
+    let mut world = world(38_400, Noise::NONE, 3);
+    let config = messages(9);
+    let (mut sent, mut arrived) = ([0; 2], [Vec::new(), Vec::new()]);
+    let mut exchange = |world: &mut World, seconds: u64| {
+        for _ in 0..seconds * 5 {
+            for side in Side::BOTH {
+                let message = config.message(sent[side as usize]);
+                world
+                    .send(side, CONTROL, message)
+                    .expect("the queue is large enough");
+                sent[side as usize] += 1;
+            }
+            world.run_until(world.now() + Duration::from_millis(200));
+        }
+        for side in Side::BOTH {
+            while let Some((_, _, datagram)) = world.poll_datagram(side) {
+                arrived[side.other() as usize]
+                    .push(config.verify(&datagram).expect("not one wrong byte"));
+            }
+        }
+    };
+    exchange(&mut world, 20);
+    for station in 0..3 {
+        // Nothing is on its way when the line is moved: the other station would get it.
+        world.run_until(world.now() + Duration::from_secs(20));
+        exchange(&mut world, 0);
+        let b = world.kill(Side::B).expect("runs");
+        world
+            .start(Side::B, end("elsewhere", 0x3333_0001 + station, 38_400))
+            .expect("valid");
+        world.run_until(world.now() + Duration::from_secs(2));
+        while world.poll_datagram(Side::B).is_some() {}
+        world.kill(Side::B);
+        world.put_back(Side::B, b);
+        exchange(&mut world, 20);
+    }
+    world.run_until(world.now() + Duration::from_secs(20));
+    exchange(&mut world, 0);
+    for side in Side::BOTH {
+        let all: Vec<u64> = (0..sent[side as usize]).collect();
+        assert_eq!(arrived[side as usize], all, "from {side:?}");
+    }
 }
 
 #[test]

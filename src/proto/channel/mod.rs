@@ -299,6 +299,13 @@ impl Flow {
         }
     }
 
+    /// The line is cut.
+    pub(crate) fn on_interrupted(&mut self) {
+        if let Outgoing::Messages(sender) = &mut self.outgoing {
+            sender.on_interrupted();
+        }
+    }
+
     /// Messages delivered in order in this session.
     pub(crate) fn delivered_in_session(&self) -> u64 {
         match &self.incoming {

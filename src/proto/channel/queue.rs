@@ -145,8 +145,7 @@ impl Sender {
         }
         let mut dropped = 0;
         while is_full(self) {
-            self.drop_front();
-            dropped += 1;
+            dropped += u64::from(self.drop_front());
         }
         self.bytes += data.len();
         self.queue.push_back(Message::new(now, data));
@@ -167,7 +166,14 @@ impl Sender {
         let deadline = self.deadline?;
         // What was begun in time is finished, or its first part would have been sent in vain.
         let begun = self.begun > 0 && front.unsent < front.end();
-        Some(front.accepted + if begun { deadline * 2 } else { deadline })
+        Some(
+            front.accepted
+                + if begun {
+                    deadline.saturating_mul(2)
+                } else {
+                    deadline
+                },
+        )
     }
 
     pub(super) fn queued(&self) -> (usize, usize) {
@@ -338,6 +344,11 @@ impl Sender {
         }
     }
 
+    /// The line is cut: the pause says nothing of how fast it is.
+    pub(super) fn on_interrupted(&mut self) {
+        self.service.since = None;
+    }
+
     /// A new session: nothing is begun. The first `delivered` messages of the old one have arrived.
     pub(super) fn restart(&mut self, delivered: u64) {
         while self.begun > 0 && self.first < delivered {
@@ -347,6 +358,7 @@ impl Sender {
             *message = Message::new(message.accepted, message.data.clone());
         }
         self.lost.clear();
+        self.on_interrupted();
         self.advance = false;
         self.first = 0;
         self.begun = 0;

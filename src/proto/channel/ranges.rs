@@ -15,11 +15,6 @@ impl Ranges {
         self.sorted.is_empty()
     }
 
-    /// How many separate ranges there are.
-    pub(super) fn count(&self) -> usize {
-        self.sorted.len()
-    }
-
     /// Whether every position below `end` is in the set.
     pub(super) fn covers(&self, end: u32) -> bool {
         end == 0

@@ -43,8 +43,6 @@ struct Assembly {
 
 /// Most bytes held. The sender begins no more than [`WINDOW`], or a single message.
 const ROOM: usize = 2 * WINDOW;
-/// Most separate ranges of one message: more is not what a sender does.
-const MAX_RANGES: usize = 512;
 const CHECK: usize = 4;
 
 impl Receiver {
@@ -301,7 +299,7 @@ impl Assembly {
             .end
             .is_some_and(|known| end32 > known || (piece.last && end32 != known));
         let too_short = piece.last && (end < CHECK || end < self.bytes.len());
-        if contradicts || too_short || self.have.count() >= MAX_RANGES {
+        if contradicts || too_short {
             stats.refused += 1;
             return;
         }

@@ -13,7 +13,7 @@
 //! [`TRIES`] and the memory by one frame's length. Nothing else is carried from chunk to chunk:
 //! a decoder starts clean at every delimiter.
 
-use super::{MAX_WIRE, cobs};
+use super::{MAX_WIRE, cobs, header};
 
 /// What the judge found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,6 +73,7 @@ impl Decoder {
     pub(crate) fn clear(&mut self) {
         self.chunk.clear();
         self.overlong = false;
+        self.counts.bad += self.held.parts() as u64;
         self.held.clear();
     }
 
@@ -106,8 +107,13 @@ impl Decoder {
             let Some((candidate, unused)) = self.held.candidate(attempt, chunk) else {
                 break;
             };
-            // Only ordinary frames are interrupted.
-            if self.judge(&candidate, judge) == Verdict::Ordinary {
+            // Only ordinary frames are interrupted: nothing else may come out of a join.
+            let is_ordinary = cobs::decode(&candidate, &mut self.decoded)
+                && self
+                    .decoded
+                    .first()
+                    .is_some_and(|&first| header::is_ordinary(first));
+            if is_ordinary && judge(&self.decoded) == Verdict::Ordinary {
                 self.counts.good += 1;
                 self.counts.joined += 1;
                 self.counts.bad += unused as u64;
@@ -148,7 +154,9 @@ impl Held {
     /// Keeps a part; says how many older ones had to be given up for it.
     fn push(&mut self, part: &[u8]) -> usize {
         let mut given_up = 0;
-        while self.bytes.len() + part.len() > MAX_WIRE && !self.ends.is_empty() {
+        while !self.ends.is_empty()
+            && (self.bytes.len() + part.len() > MAX_WIRE || self.ends.len() >= MAX_PARTS)
+        {
             self.remove_first();
             given_up += 1;
         }
@@ -186,6 +194,8 @@ impl Held {
     }
 }
 
+/// Most parts that are held.
+const MAX_PARTS: usize = 64;
 /// Most ways in which a chunk is put behind held parts.
 const TRIES: usize = 5;
 

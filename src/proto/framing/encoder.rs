@@ -122,8 +122,31 @@ impl Outbox {
         self.delimit = true;
     }
 
+    /// An escape and its byte are not divided by an interruption: sends the byte first. Says how
+    /// many bytes that were.
+    fn finish_escape(&mut self, room: usize, buf: &mut Vec<u8>) -> usize {
+        let begins = self
+            .express
+            .as_ref()
+            .is_some_and(|express| !express.started);
+        match &mut self.ordinary {
+            Some(ordinary)
+                if begins
+                    && self.escape
+                    && room > 0
+                    && xonxoff::ends_with_escape(&ordinary.wire[..ordinary.at]) =>
+            {
+                buf.push(ordinary.wire[ordinary.at]);
+                ordinary.at += 1;
+                1
+            }
+            _ => 0,
+        }
+    }
+
     /// Appends at most `room` bytes to `buf`, up to the end of one frame. Says which frame ended.
     pub(crate) fn transmit(&mut self, room: usize, buf: &mut Vec<u8>) -> Option<Completed> {
+        let room = room - self.finish_escape(room, buf);
         if room == 0 {
             return None;
         }

@@ -95,6 +95,11 @@ pub(crate) fn write(kind: FrameKind, number: u64, form: NumberForm, out: &mut Ve
     }
 }
 
+/// Whether a frame that begins with this byte is an ordinary one.
+pub(crate) const fn is_ordinary(first: u8) -> bool {
+    first >> 6 == 0
+}
+
 /// Takes a header off the front; `None` when there is no such header.
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<Header> {
     let (&first, rest) = bytes.split_first()?;

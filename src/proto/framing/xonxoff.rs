@@ -16,6 +16,11 @@ pub(crate) fn escaped_len(wire: &[u8]) -> usize {
     wire.len() + wire.iter().filter(|&&byte| is_reserved(byte)).count()
 }
 
+/// Whether the second byte of an escape is still to come. An escape never ends a frame.
+pub(crate) fn ends_with_escape(wire: &[u8]) -> bool {
+    wire.last() == Some(&ESCAPE)
+}
+
 /// Replaces the content of `wire` by its escaped form.
 pub(crate) fn escape(wire: &mut Vec<u8>) {
     let mut escaped = Vec::with_capacity(escaped_len(wire));

@@ -70,6 +70,8 @@ pub(crate) struct Line {
     trouble: Option<Trouble>,
     /// The last transmit ended because the pacer had enough.
     paced: bool,
+    /// The last transmit had no room.
+    blocked: bool,
     calling: Calling,
     probe: Probe,
     counts: Counts,
@@ -156,6 +158,7 @@ impl Line {
             state: LineState::Closed,
             trouble: None,
             paced: false,
+            blocked: false,
             calling: Calling {
                 hello_at: None,
                 pause: FIRST_PAUSE,
@@ -180,7 +183,8 @@ impl Line {
     }
 
     /// The device came, went, or changed its signals.
-    pub(crate) fn on_signals(&mut self, now: Instant, signals: LineSignals) {
+    /// Says what was lost with it.
+    pub(crate) fn on_signals(&mut self, now: Instant, signals: LineSignals) -> Settled {
         let was_open = self.watch.signals().open;
         self.watch.on_signals(now, signals);
         if signals.open && !was_open {
@@ -189,7 +193,10 @@ impl Line {
             self.outbox.clear();
             self.pacer = Pacer::new(self.pacer.rate(), self.bound);
             self.call(now);
+            // The rest of a frame on its way went with the device.
+            return self.sent.give_up_all();
         }
+        Settled::default()
     }
 
     /// Begins to call: a hello at once, and then with growing pauses.
@@ -413,9 +420,7 @@ impl Line {
 
     /// Gives up all frames on their way: the line is cut.
     pub(crate) fn give_up(&mut self) -> Settled {
-        let settled = self.sent.give_up();
-        self.note_settled(&settled);
-        settled
+        self.sent.give_up()
     }
 
     /// The trouble of the line, when it changed since the last call.

@@ -23,8 +23,10 @@ pub(crate) struct Received {
     unreported_since: Instant,
     /// A gap was seen, or the far end asks.
     urgent: bool,
-    /// Largest number of the last reports, newest first.
-    reported: [u64; 3],
+    /// Lowest number that was news since the last report.
+    lowest_news: u64,
+    /// The same of the reports before, newest first.
+    reported: [u64; 2],
     last_report: Instant,
     /// Line bytes that reports may use now; grows with time.
     budget: f64,
@@ -55,7 +57,8 @@ impl Received {
             unreported: 0,
             unreported_since: now,
             urgent: false,
-            reported: [0; 3],
+            lowest_news: 0,
+            reported: [0; 2],
             last_report: now,
             budget: (4 * REPORT_FRAME) as f64,
             budget_at: now,
@@ -104,6 +107,7 @@ impl Received {
             }
             self.map |= bit;
         }
+        self.lowest_news = self.lowest_news.min(number);
         if eliciting {
             if self.unreported == 0 {
                 self.unreported_since = now;
@@ -145,8 +149,12 @@ impl Received {
     /// Makes the report that goes out now.
     pub(crate) fn report(&mut self, now: Instant, bytes: u64, bad: u64) -> Option<Report> {
         let (largest, at) = self.largest?;
-        // Describe again what the last reports described: they may be lost.
-        let cover = (largest - self.reported[2].min(largest)).min(MAX_COVER) as u8;
+        // Describe again what was news in the last reports: they may be lost.
+        let lowest = self
+            .reported
+            .iter()
+            .fold(self.lowest_news, |a, &b| a.min(b));
+        let cover = (largest - lowest.min(largest)).min(MAX_COVER) as u8;
         let report = Report {
             largest: largest as u16,
             hold: u32::try_from(now.since(at).as_micros() / HOLD_UNIT.as_micros())
@@ -156,7 +164,8 @@ impl Received {
             cover,
             map: self.map & all(cover),
         };
-        self.reported = [largest, self.reported[0], self.reported[1]];
+        self.reported = [self.lowest_news, self.reported[0]];
+        self.lowest_news = largest;
         self.unreported = 0;
         self.urgent = false;
         self.last_report = now;

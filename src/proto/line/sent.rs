@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 
 use crate::proto::channel::SentSegment;
+use crate::proto::framing::check::CheckKind;
 use crate::proto::framing::header::{FrameKind, NumberForm, SHORT_WINDOW};
 use crate::proto::framing::report::{HOLD_UNIT, Report};
 use crate::proto::time::{Duration, Instant};
@@ -14,6 +15,8 @@ use crate::proto::time::{Duration, Instant};
 /// Most frames that are remembered. A line at 1 Mbit/s with nothing but audio sends some hundred
 /// between two reports.
 const MAX_UNSETTLED: usize = 2048;
+/// So many more may be reports and probes.
+const RESERVE: usize = 64;
 
 /// A frame that is remembered until its fate is known.
 #[derive(Debug)]
@@ -68,11 +71,23 @@ impl SentFrames {
     /// expects; the next hello brings the two together again.
     pub(crate) fn next(&self, kind: FrameKind) -> Option<(u64, NumberForm)> {
         let number = self.next_number();
-        let ahead = number - self.acknowledged;
-        if ahead < SHORT_WINDOW && kind != FrameKind::Ordinary {
-            return Some((number, NumberForm::Short));
+        // What the lines tell each other goes on when media must wait.
+        let most = match kind {
+            FrameKind::Express(CheckKind::Long) => MAX_UNSETTLED + RESERVE,
+            _ => MAX_UNSETTLED,
+        };
+        if self.frames.len() >= most {
+            return None;
         }
-        (self.frames.len() < MAX_UNSETTLED).then_some((number, NumberForm::Long))
+        let is_short = number - self.acknowledged < SHORT_WINDOW && kind != FrameKind::Ordinary;
+        Some((
+            number,
+            if is_short {
+                NumberForm::Short
+            } else {
+                NumberForm::Long
+            },
+        ))
     }
 
     /// The number of the next frame.
@@ -163,29 +178,53 @@ impl SentFrames {
             settled.frames.push((frame.wire, Fate::Arrived));
         }
         if let Some(last) = last_place {
-            self.lose(&mut settled, |place| place < last);
+            self.lose_before(last, largest, report, &mut settled);
         }
         self.forget_settled();
         settled
     }
 
-    /// Gives up all completed frames: the line is cut.
+    /// Gives up all completed frames: the line is cut. Whether they arrived is not known.
     pub(crate) fn give_up(&mut self) -> Settled {
+        self.give_up_those(|frame| frame.completed.is_some())
+    }
+
+    /// Gives up all frames, also those that have not left completely: the rest of them is gone.
+    pub(crate) fn give_up_all(&mut self) -> Settled {
+        self.give_up_those(|_| true)
+    }
+
+    fn give_up_those(&mut self, which: impl Fn(&SentFrame) -> bool) -> Settled {
         let mut settled = Settled::default();
-        self.lose(&mut settled, |_| true);
+        for frame in self
+            .frames
+            .iter_mut()
+            .filter(|frame| !frame.settled && which(frame))
+        {
+            frame.settled = true;
+            self.waiting -= usize::from(frame.eliciting && frame.completed.is_some());
+            settled.lost.append(&mut frame.segments);
+        }
         self.forget_settled();
         settled
     }
 
-    fn lose(&mut self, settled: &mut Settled, is_lost: impl Fn(u64) -> bool) {
-        for frame in self.frames.iter_mut().filter(|frame| !frame.settled) {
-            let Some((_, place)) = frame.completed else {
+    /// Loses what left completely before the frame at that place and did not arrive.
+    fn lose_before(&mut self, last: u64, largest: u64, report: &Report, settled: &mut Settled) {
+        for (number, frame) in (self.first..).zip(&mut self.frames) {
+            let before = frame.completed.is_some_and(|(_, place)| place < last);
+            if frame.settled || !before {
                 continue;
-            };
-            if is_lost(place) {
-                frame.settled = true;
-                self.waiting -= usize::from(frame.eliciting);
-                settled.lost.append(&mut frame.segments);
+            }
+            frame.settled = true;
+            self.waiting -= usize::from(frame.eliciting);
+            settled.lost.append(&mut frame.segments);
+            // What the report does not describe may have arrived: it says nothing of the line.
+            if largest
+                .checked_sub(number)
+                .and_then(|below| report.received(below))
+                == Some(false)
+            {
                 settled.frames.push((frame.wire, Fate::Lost));
             }
         }
@@ -214,7 +253,6 @@ fn complete(low: u16, next: u64) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::framing::check::CheckKind;
     use crate::proto::line::received::Received;
 
     fn at(ms: u64) -> Instant {
@@ -314,8 +352,12 @@ mod tests {
         let settled = sent.give_up();
         assert_eq!(settled.lost, [segment(0), segment(1), segment(2)]);
         assert_eq!(sent.waiting_since(), None);
-        // What was on its way at the cut still completes, and is then given up with the rest.
+        // What was on its way at the cut still completes, unless its rest is gone.
         sent.on_completed(at(9), 3);
         assert_eq!(sent.give_up().lost, [segment(3)]);
+        sent.on_built(30, true, vec![segment(4)]);
+        assert!(sent.give_up().lost.is_empty());
+        assert_eq!(sent.give_up_all().lost, [segment(4)]);
+        assert!(sent.frames.is_empty());
     }
 }

@@ -217,6 +217,11 @@ impl Line {
         self.paced = paced;
     }
 
+    /// Notes whether the device below has no room.
+    pub(crate) fn set_blocked(&mut self, blocked: bool) {
+        self.blocked = blocked;
+    }
+
     /// When this line wants to be looked at again, and why. `is_over` says that the goodbye was
     /// said: only what is on its way still leaves.
     pub(crate) fn next_timeout(&self, now: Instant, is_over: bool) -> Option<(Instant, Timer)> {
@@ -229,7 +234,8 @@ impl Line {
             next = earliest(next, at.map(|at| (at, timer)));
         };
         // Held off by CTS or carrier: the next signal wakes us, not the clock.
-        let can_send = signals.carrier != Some(false) && signals.clear_to_send != Some(false);
+        let can_send =
+            !self.blocked && signals.carrier != Some(false) && signals.clear_to_send != Some(false);
         if can_send {
             let pace = self.pacer.next(now);
             add(self.paced.then_some(pace), Timer::Pace);

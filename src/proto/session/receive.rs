@@ -1,9 +1,12 @@
 //! From the bytes of a line to the flows.
 
-use super::{Peer, Session, flow_mut};
+use std::collections::VecDeque;
+
+use super::{MAX_FORMER, Peer, Session, flow_mut};
 use crate::proto::channel::Piece;
+use crate::proto::config::SessionId;
 use crate::proto::event::Event;
-use crate::proto::framing::check::CheckKind;
+use crate::proto::framing::check::{CheckKind, digest};
 use crate::proto::framing::decoder::Verdict;
 use crate::proto::framing::header::{FrameKind, Service};
 use crate::proto::framing::segment::{self, FlowId, Segment};
@@ -48,7 +51,6 @@ impl Session {
     }
 
     fn on_hello(&mut self, now: Instant, line: usize, content: &[u8]) -> bool {
-        let own = self.config.session;
         let hello = match Hello::read(content) {
             Ok(hello) => hello,
             Err(Unusable::Version(there)) => {
@@ -58,14 +60,15 @@ impl Session {
             }
             Err(Unusable::Malformed) => return false,
         };
-        if hello.session == own {
+        let own = self.own;
+        if hello.session == own || self.former.contains(&hello.session) {
             self.lines[line].refuse(now, Refusal::Loop);
             return true;
         }
         if self.peer.as_ref().map(|peer| peer.session) != Some(hello.session) {
             self.begin(now, &hello);
         } else if !self.lines[line].has_session() {
-            self.lines[line].begin_session(now, own, hello.session);
+            self.lines[line].begin_session(now, self.own, hello.session);
         }
         if hello.digest == self.digest {
             self.lines[line].accept();
@@ -76,13 +79,13 @@ impl Session {
             };
             self.lines[line].refuse(now, Refusal::Tables(known));
         }
-        self.lines[line].on_hello(now, &hello, own);
+        self.lines[line].on_hello(now, &hello, self.own);
         true
     }
 
     /// A session with a far end that was not known begins.
     fn begin(&mut self, now: Instant, hello: &Hello) {
-        let own = self.config.session;
+        let own = self.own;
         let before = self.peer.as_ref().map(|peer| peer.session);
         // The far end may remember what it had from us before it was restarted.
         let resume = hello
@@ -101,8 +104,9 @@ impl Session {
             });
             flow.restart(delivered.unwrap_or(0));
         }
+        self.end_session(before, hello.session);
         for line in &mut self.lines {
-            line.begin_session(now, own, hello.session);
+            line.begin_session(now, self.own, hello.session);
         }
         self.sessions += 1;
         self.peer = Some(Peer {
@@ -114,6 +118,23 @@ impl Session {
             name: hello.name.clone(),
             after_restart: before.is_some(),
         });
+    }
+
+    /// A session that ended must not go on: its numbers are used up. When its far end comes back,
+    /// which knows nothing of that, a new number of our own makes it begin anew, too.
+    fn end_session(&mut self, before: Option<SessionId>, next: SessionId) {
+        if self.ended.contains(&next) {
+            self.ended.retain(|&ended| ended != next);
+            remember(&mut self.former, self.own);
+            let mut seed = [self.own.0.to_le_bytes(), next.0.to_le_bytes()].concat();
+            while self.former.contains(&self.own) || self.own == next || self.own.0 == 0 {
+                seed.push(0);
+                self.own = SessionId(digest(&seed));
+            }
+        }
+        if let Some(before) = before {
+            remember(&mut self.ended, before);
+        }
     }
 
     fn on_table(&mut self, now: Instant, line: usize, content: &[u8]) -> bool {
@@ -208,6 +229,14 @@ impl Session {
             take(flow, &mut |data| datagrams.push_back((index, data)));
         }
     }
+}
+
+/// Keeps the last numbers.
+fn remember(numbers: &mut VecDeque<SessionId>, number: SessionId) {
+    if numbers.len() >= MAX_FORMER {
+        numbers.pop_front();
+    }
+    numbers.push_back(number);
 }
 
 /// Whether all of `content` is segments that such a frame may carry, and whether they want a report.

@@ -31,13 +31,14 @@ impl Session {
         if line >= self.lines.len() {
             return 0;
         }
+        // Without room the caller comes back when there is some.
+        self.lines[line].set_blocked(room == 0);
         let before = buf.len();
         let mut paced = false;
         loop {
             let room = room - (buf.len() - before);
             let allowance = self.lines[line].allowance(now, room);
             if allowance == 0 {
-                // Without room the caller comes back when there is some.
                 paced = room > 0;
                 break;
             }
@@ -71,6 +72,7 @@ impl Session {
     }
 
     fn send_service(&mut self, now: Instant, line: usize) -> bool {
+        let own = self.own;
         let Self {
             lines,
             config,
@@ -81,7 +83,7 @@ impl Session {
         let hello = |line: &Line, hears: bool| {
             let (next, expected) = line.next_numbers();
             Hello {
-                session: config.session,
+                session: own,
                 heard: peer.as_ref().map(|peer| peer.session),
                 hears,
                 is_up: line.state() == LineState::Up,
@@ -100,7 +102,7 @@ impl Session {
             }
             return true;
         }
-        lines[line].send_table(now, config.session, &self.table)
+        lines[line].send_table(now, own, &self.table)
     }
 
     /// Sends what the lines have to tell each other: report, probe, goodbye.
