@@ -38,7 +38,7 @@ fn wire_bytes() {
             "audio: RTP header 12 + 20",
             AUDIO,
             Box::new(AudioSource::new(g729)),
-            "<= 26 (issue 3)",
+            "<= 26",
         ),
         (
             "audio: RTP header 12 + 40",
@@ -92,7 +92,7 @@ fn goodput() {
     );
     for bits in [9600, 38_400, 115_200, 921_600] {
         for (class, port, size, goal) in [
-            ("video", VIDEO, 1200, ">= 99.3 % (issue 3)"),
+            ("video", VIDEO, 1200, ">= 99.3 %"),
             ("control", CONTROL, 1200, "-"),
             ("audio", AUDIO, 32, "-"),
         ] {
@@ -127,7 +127,7 @@ fn audio_delay() {
         "\naudio one way at 38400, G.729 every 20 ms, beside video (line delay 5 ms included)"
     );
     println!(
-        "  {:<24} {:>9} {:>9} {:>9} {:>9}   goal p99 <= 15 ms + 5 (issue 3)",
+        "  {:<24} {:>9} {:>9} {:>9} {:>9}   goal p99 <= 15 ms + 5",
         "video offered", "p50 ms", "p99 ms", "max ms", "lost"
     );
     for percent in [0, 85, 150, 400] {

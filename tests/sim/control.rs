@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use copperlink::proto::LineSignals;
 use copperlink::proto::config::LinkConfig;
-use copperlink::sim::{Call, ControlConfig, ControlSource, Noise, Rng, Side, World};
+use copperlink::proto::time::Instant;
+use copperlink::sim::{Call, ControlConfig, ControlSource, Noise, Rng, Side, Source, World};
 
 use crate::common::{CONTROL, LINE, end, seconds, world};
 
@@ -33,12 +34,11 @@ fn ten_thousand_messages_both_ways_over_a_bad_line_with_two_cuts() {
     let mut world = world(38_400, BAD, 11);
     let mut call = Call::default();
     for side in Side::BOTH {
-        call.add(
-            side,
-            CONTROL,
-            Limited::new(ControlSource::new(messages(side as u64 + 5)), 10_000),
-            None,
-        );
+        let source = AnySize {
+            rng: Rng::new(side as u64 + 5),
+            due: seconds(1.0),
+        };
+        call.add(side, CONTROL, Limited::new(source, 10_000), None);
     }
     for (at, long) in [(300.0, 4.0), (900.0, 45.0)] {
         call.run_until(&mut world, seconds(at));
@@ -117,10 +117,9 @@ fn across_a_restart(remembers: bool, seed: u64) -> (u64, u64, u64) {
 fn run_messages(
     world: &mut World,
     source: &mut ControlSource,
-    until: copperlink::proto::time::Instant,
+    until: Instant,
     arrived: &mut Vec<Bytes>,
 ) {
-    use copperlink::sim::Source;
     while let Some(due) = source.poll_timeout().filter(|&due| due <= until) {
         world.run_until(due);
         while let Some(message) = source.poll_datagram(due) {
@@ -265,6 +264,28 @@ fn a_full_queue_refuses_and_keeps_what_it_accepted() {
     assert_eq!(arrived, accepted[..arrived.len()]);
 }
 
+/// Messages of 1 to 1400 random bytes, four a second in the mean.
+struct AnySize {
+    rng: Rng,
+    due: Instant,
+}
+
+impl Source for AnySize {
+    fn poll_timeout(&self) -> Option<Instant> {
+        Some(self.due)
+    }
+
+    fn poll_datagram(&mut self, now: Instant) -> Option<Bytes> {
+        if now < self.due {
+            return None;
+        }
+        self.due += Duration::from_secs_f64(self.rng.exponential(0.25));
+        let mut message = vec![0; self.rng.between(1, 1400) as usize];
+        self.rng.fill(&mut message);
+        Some(message.into())
+    }
+}
+
 /// A source that ends after so many datagrams.
 struct Limited<S> {
     source: S,
@@ -277,8 +298,8 @@ impl<S> Limited<S> {
     }
 }
 
-impl<S: copperlink::sim::Source> copperlink::sim::Source for Limited<S> {
-    fn poll_timeout(&self) -> Option<copperlink::proto::time::Instant> {
+impl<S: Source> Source for Limited<S> {
+    fn poll_timeout(&self) -> Option<Instant> {
         if self.left == 0 {
             None
         } else {
@@ -286,7 +307,7 @@ impl<S: copperlink::sim::Source> copperlink::sim::Source for Limited<S> {
         }
     }
 
-    fn poll_datagram(&mut self, now: copperlink::proto::time::Instant) -> Option<Bytes> {
+    fn poll_datagram(&mut self, now: Instant) -> Option<Bytes> {
         if self.left == 0 {
             return None;
         }
