@@ -1,7 +1,7 @@
 //! Which flow goes next.
 //!
-//! Two lanes: express for audio, one flow after the other; ordinary for all else, shared by
-//! weight. Each ordinary flow has a virtual time that grows with the bytes it sent, divided by
+//! Two lanes: express for audio, one flow after the other, up to eight ninths of the line when the
+//! others want the rest (the line keeps that account); ordinary for all else, shared by weight. Each ordinary flow has a virtual time that grows with the bytes it sent, divided by
 //! its weight; the flow that is furthest behind goes next (stride scheduling: C. Waldspurger and
 //! W. Weihl, MIT/LCS/TM-528, 1995). A flow that was idle begins where the others are, so it is
 //! served at once, but nobody pays for the past. So nobody starves, and a flood on one channel

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use copperlink::sim::{Noise, Side};
+use copperlink::sim::{AudioConfig, AudioSource, Noise, Side, Source};
 
 use crate::common::{AUDIO, CONTROL, VIDEO, call, seconds, world};
 
@@ -90,6 +90,51 @@ fn audio_does_not_wait_for_video_that_is_more_than_the_line_carries() {
         let share = line.report_bytes_sent as f64 / line.bytes_sent as f64;
         assert!(share < 0.03, "reports took {share}");
     }
+}
+
+#[test]
+fn a_flood_of_audio_does_not_starve_the_others() {
+    let mut world = world(38_400, Noise::NONE, 1);
+    let mut call = call(4000, seconds(60.0), 1);
+    let flood = AudioConfig {
+        start: seconds(5.0),
+        interval: Duration::from_millis(2),
+        ..AudioConfig::G729
+    };
+    let mut source = AudioSource::new(flood);
+    call.run_until(&mut world, seconds(5.0));
+    while let Some(due) = source.poll_timeout().filter(|&due| due < seconds(60.0)) {
+        call.run_until(&mut world, due);
+        while let Some(packet) = source.poll_datagram(due) {
+            let _ = world.send(Side::A, AUDIO, packet);
+        }
+    }
+    call.run_until(&mut world, seconds(70.0));
+    let control = call.tally(Side::A, CONTROL).expect("a stream");
+    let video = call.tally(Side::A, VIDEO).expect("a stream");
+    println!(
+        "audio offered at 700 %: control {}/{} p99 {:?}, video {}/{}",
+        control.delivered,
+        control.offered,
+        control.delay(0.99),
+        video.delivered,
+        video.offered
+    );
+    assert_eq!((control.delivered, control.wrong), (control.offered, 0));
+    assert!(
+        control.delay(0.99) < Duration::from_secs(8),
+        "{:?}",
+        control.delay(0.99)
+    );
+    assert!(video.delivered > video.offered / 5, "{}", video.delivered);
+    // The other direction, and the far end's channels, notice nothing.
+    let back = call.tally(Side::B, AUDIO).expect("a stream");
+    assert_eq!((back.delivered, back.lost), (back.offered, 0));
+    assert!(
+        back.delay(0.99) < Duration::from_millis(30),
+        "{:?}",
+        back.delay(0.99)
+    );
 }
 
 #[test]

@@ -73,6 +73,11 @@ impl Outbox {
         self.express.is_none()
     }
 
+    /// Whether the next bytes are those of an express frame.
+    pub(crate) fn has_express(&self) -> bool {
+        self.express.is_some()
+    }
+
     /// Whether anything waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.ordinary.is_none() && self.express.is_none()

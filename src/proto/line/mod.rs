@@ -70,6 +70,8 @@ pub(crate) struct Line {
     trouble: Option<Trouble>,
     /// The last transmit ended because the pacer had enough.
     paced: bool,
+    /// Bytes that the ordinary lane may send before more audio does.
+    owed: usize,
     /// The last transmit had no room.
     blocked: bool,
     calling: Calling,
@@ -158,6 +160,7 @@ impl Line {
             state: LineState::Closed,
             trouble: None,
             paced: false,
+            owed: 0,
             blocked: false,
             calling: Calling {
                 hello_at: None,

@@ -25,6 +25,11 @@ const NOISY_PAUSE: Duration = Duration::from_millis(250);
 /// How often a line that is not up is looked at for trouble.
 const WATCH: Duration = Duration::from_millis(500);
 
+/// Bytes of audio for each byte that the others may send.
+const AUDIO_TO_OTHERS: usize = 8;
+/// Audio waits when it owes so many bytes.
+const MOST_OWED: usize = 32;
+
 impl Line {
     /// Bytes that the line takes now.
     pub(crate) fn allowance(&self, now: Instant, room: usize) -> usize {
@@ -46,6 +51,26 @@ impl Line {
 
     pub(crate) fn takes_ordinary(&self) -> bool {
         self.outbox.takes_ordinary()
+    }
+
+    /// Whether nothing is on its way.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.outbox.is_empty()
+    }
+
+    /// Whether audio may go now: it leaves a ninth of the line to the others when they want it.
+    pub(crate) fn takes_audio(&self) -> bool {
+        self.owed < MOST_OWED
+    }
+
+    /// Notes that audio took so many bytes of the line.
+    pub(crate) fn on_audio(&mut self, wire: usize) {
+        self.owed += wire / AUDIO_TO_OTHERS;
+    }
+
+    /// Nobody else wants the line: audio owes nothing.
+    pub(crate) fn forgive(&mut self) {
+        self.owed = 0;
     }
 
     /// How long the body of an ordinary frame should be.
@@ -100,8 +125,12 @@ impl Line {
     /// Moves bytes to the line, at most `room`.
     pub(crate) fn transmit(&mut self, now: Instant, room: usize, buf: &mut Vec<u8>) -> usize {
         let before = buf.len();
+        let is_ordinary = !self.outbox.has_express();
         let completed = self.outbox.transmit(room, buf);
         let sent = buf.len() - before;
+        if is_ordinary {
+            self.owed = self.owed.saturating_sub(sent);
+        }
         self.pacer.on_sent(now, sent);
         self.counts.bytes_sent += sent as u64;
         if let Some(number) = completed.and_then(|completed| completed.number) {

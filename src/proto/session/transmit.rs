@@ -60,10 +60,14 @@ impl Session {
         if self.lines[line].takes_express() {
             let _ = self.send_service(now, line)
                 || self.send_link_segments(now, line)
-                || self.send_audio(now, line);
+                || (self.lines[line].takes_audio() && self.send_audio(now, line));
         }
         if self.lines[line].takes_ordinary() && self.carries(line) {
             self.send_ordinary(now, line);
+        }
+        if self.lines[line].is_idle() {
+            self.lines[line].forgive();
+            self.send_audio(now, line);
         }
     }
 
@@ -169,7 +173,9 @@ impl Session {
             long
         };
         body.extend_from_slice(&content);
-        self.finish(now, index, kind, number, &mut body, segments)
+        let wire = self.finish(now, index, kind, number, &mut body, segments);
+        self.lines[index].on_audio(wire);
+        true
     }
 
     /// Writes the audio packets that wait, one of each flow in turn.
@@ -240,7 +246,8 @@ impl Session {
         }
     }
 
-    /// Puts a frame with segments of flows on its way, and charges the flows for it.
+    /// Puts a frame with segments of flows on its way, and charges the flows for it; says how many
+    /// bytes it takes on the line.
     fn finish(
         &mut self,
         now: Instant,
@@ -249,7 +256,7 @@ impl Session {
         number: u64,
         body: &mut Vec<u8>,
         segments: Vec<(SentSegment, usize)>,
-    ) -> bool {
+    ) -> usize {
         let carried: usize = segments.iter().map(|(_, bytes)| bytes).sum();
         let sent = segments.iter().map(|(segment, _)| *segment).collect();
         let wire = self.lines[line].finish_frame(now, kind, number, body, true, sent);
@@ -260,6 +267,6 @@ impl Session {
                 flow.charge(bytes + std::mem::take(&mut overhead));
             }
         }
-        true
+        wire
     }
 }
