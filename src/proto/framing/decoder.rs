@@ -337,12 +337,10 @@ mod tests {
             judged.push(decoded.len());
             Verdict::Bad
         };
-        let full = [vec![0xFF], vec![1; MAX_WIRE - 1], vec![0]].concat();
         for len in [MAX_WIRE, MAX_WIRE + 1] {
             decoder.feed(&vec![1; len], &mut judge);
             decoder.feed(&[0], &mut judge);
         }
-        assert_eq!(full.len(), MAX_WIRE + 1);
         assert_eq!(judged.len(), 1, "the overlong one was never looked at");
     }
 
