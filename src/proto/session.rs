@@ -11,7 +11,7 @@ use super::channel::Flow;
 use super::config::{LineId, LinkConfig, Port, PortKind, ResumePoint, SessionId};
 use super::error::{ConfigError, Refused};
 use super::event::Event;
-use super::framing::segment::FlowId;
+use super::framing::segment::{FlowId, STEADY_FLOWS};
 use super::line::handshake::{Table, table_digest};
 use super::line::sent::Settled;
 use super::line::{Change, Line};
@@ -83,13 +83,15 @@ impl Session {
     /// When the configuration breaks a rule of the protocol.
     pub fn new(config: LinkConfig, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        let mut flows = Vec::new();
+        let mut flows: Vec<Flow> = Vec::new();
         for channel in config.channels_by_id() {
             let rtcp = channel.rtcp.then_some(PortKind::Rtcp);
             for kind in [Some(PortKind::Media), rtcp].into_iter().flatten() {
                 // The order wire has flow 0; validate() keeps the number below 32.
                 let id = FlowId(flows.len() as u8 + 1);
-                flows.push(Flow::new(id, channel, kind));
+                let place = flows.iter().filter(|flow| flow.is_express()).count();
+                let place = (place < STEADY_FLOWS).then_some(place as u8);
+                flows.push(Flow::new(id, channel, kind, place));
             }
         }
         let mut session = Self {
