@@ -59,8 +59,8 @@ impl Session {
         }
         if self.lines[line].takes_express() {
             let _ = self.send_service(now, line)
-                || self.send_link_segments(now, line)
-                || (self.lines[line].takes_audio() && self.send_audio(now, line));
+                || (self.lines[line].takes_audio() && self.send_audio(now, line))
+                || self.send_link_segments(now, line);
         }
         if self.lines[line].takes_ordinary() && self.carries(line) {
             self.send_ordinary(now, line);
@@ -157,12 +157,16 @@ impl Session {
             return false;
         };
         let header = body.len();
-        let mut content = Vec::new();
+        let (mut probe, mut content) = (Vec::new(), Vec::new());
         let segments = self.write_audio(now, index, &mut content);
         if segments.is_empty() {
             return false;
         }
         let keeps = segments.iter().any(|(segment, _)| segment.keeps());
+        if keeps {
+            // Until the far end says that it has the header, each packet carries its own.
+            Writer::new(&mut probe).probe();
+        }
         let kind = if header + content.len() <= SHORT_FRAME && !keeps {
             short
         } else {
@@ -176,6 +180,7 @@ impl Session {
             }
             long
         };
+        body.extend_from_slice(&probe);
         body.extend_from_slice(&content);
         let wire = self.finish(now, index, kind, number, &mut body, segments);
         self.lines[index].on_audio(wire);
