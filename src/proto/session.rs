@@ -8,7 +8,8 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::channel::Flow;
-use super::config::{LineId, LinkConfig, Port, PortKind, ResumePoint, SessionId};
+use super::channel::intake::Intake;
+use super::config::{LineId, LinkConfig, Port, ResumePoint, SessionId};
 use super::error::{ConfigError, Refused};
 use super::event::Event;
 use super::framing::segment::FlowId;
@@ -17,7 +18,7 @@ use super::line::sent::Settled;
 use super::line::{Change, Line};
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
-use super::stats::Stats;
+use super::stats::{ChannelStats, Stats};
 use super::time::{Instant, earliest};
 use super::timer::Timer;
 
@@ -38,6 +39,8 @@ pub struct Session {
     lines: Vec<Line>,
     /// Flow `n` on the wire is at `n - 1`.
     flows: Vec<Flow>,
+    /// One for each port.
+    intakes: Vec<Intake>,
     scheduler: Scheduler,
     /// This end's session number. It changes when a far end comes back whose session had ended.
     own: SessionId,
@@ -83,15 +86,7 @@ impl Session {
     /// When the configuration breaks a rule of the protocol.
     pub fn new(config: LinkConfig, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        let mut flows = Vec::new();
-        for channel in config.channels_by_id() {
-            let rtcp = channel.rtcp.then_some(PortKind::Rtcp);
-            for kind in [Some(PortKind::Media), rtcp].into_iter().flatten() {
-                // The order wire has flow 0; validate() keeps the number below 32.
-                let id = FlowId(flows.len() as u8 + 1);
-                flows.push(Flow::new(id, channel, kind));
-            }
-        }
+        let (flows, intakes) = Intake::of(&config);
         let mut session = Self {
             table: Table::of(&config),
             digest: table_digest(&config),
@@ -102,6 +97,7 @@ impl Session {
                 .collect(),
             scheduler: Scheduler::new(flows.len()),
             flows,
+            intakes,
             own: config.session,
             former: VecDeque::new(),
             peer: None,
@@ -128,12 +124,13 @@ impl Session {
         datagram: Bytes,
     ) -> Result<(), Refused> {
         self.now = now;
-        let flow = self
-            .flows
+        let intake = self
+            .intakes
             .iter_mut()
-            .find(|flow| flow.port == port)
+            .find(|intake| intake.port == port)
             .ok_or(Refused::NoSuchPort)?;
-        flow.accept(now, datagram)
+        let index = intake.flow_for(now, &datagram);
+        self.flows[index].accept(now, datagram)
     }
 
     /// Takes what is known of a line's device and its signals.
@@ -222,8 +219,22 @@ impl Session {
             peer_name: self.peer.as_ref().map(|peer| peer.name.clone()),
             sessions: self.sessions,
             lines: self.lines.iter().map(|line| line.stats(self.now)).collect(),
-            channels: self.flows.iter().map(Flow::stats).collect(),
+            channels: self
+                .flows
+                .iter()
+                .map(|flow| self.channel_stats(flow))
+                .collect(),
         }
+    }
+
+    fn channel_stats(&self, flow: &Flow) -> ChannelStats {
+        let mut stats = flow.stats();
+        if let Some(medium) = flow.medium() {
+            let mut intakes = self.intakes.iter();
+            let intake = intakes.find(|intake| intake.port == flow.port);
+            stats.streams = intake.map_or_else(Vec::new, |intake| intake.streams(medium));
+        }
+        stats
     }
 
     /// Brings everything up to `now`: states of the lines, troubles, expiries.

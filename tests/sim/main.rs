@@ -7,3 +7,7 @@ mod coming_up;
 mod common;
 mod control;
 mod long;
+mod recognition;
+
+#[path = "../../src/bin/copperlink/media/capture.rs"]
+mod capture;
