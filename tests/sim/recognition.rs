@@ -12,6 +12,9 @@ use copperlink::proto::config::{
 };
 use copperlink::proto::stats::StreamStats;
 use copperlink::proto::time::Instant;
+use copperlink::sim::{
+    AudioConfig, AudioSource, LineModelConfig, Side, Source, VideoConfig, VideoSource, World,
+};
 
 use crate::capture::Capture;
 use crate::common::{rate, seconds};
@@ -256,4 +259,147 @@ fn the_port_says_nothing() {
             }
         }
     }
+}
+
+/// What came out at the far end: when it was sent, when it came, and the datagram.
+type Arrived = Vec<(Instant, Instant, Bytes)>;
+
+/// Plays the sources into the port for both of room 1, and notes what comes out of that of room 2.
+fn carry(world: &mut World, sources: &mut [Box<dyn Source>], until: Instant) -> (usize, Arrived) {
+    let mut sent: BTreeMap<Bytes, Instant> = BTreeMap::new();
+    let mut arrived = Arrived::new();
+    loop {
+        let due = sources.iter().filter_map(|source| source.poll_timeout());
+        let due = due.min().filter(|&due| due < until);
+        world.run_until(due.unwrap_or(until + Duration::from_secs(3)));
+        while let Some((at, port, datagram)) = world.poll_datagram(Side::B) {
+            assert_eq!(port, BOTH, "one port for both media");
+            let sent = *sent.get(&datagram).expect("what was sent, byte for byte");
+            arrived.push((sent, at, datagram));
+        }
+        let Some(due) = due else {
+            return (sent.len(), arrived);
+        };
+        for source in sources.iter_mut() {
+            while let Some(datagram) = source.poll_datagram(due) {
+                sent.insert(datagram.clone(), due);
+                world.send(Side::A, BOTH, datagram).expect("is taken");
+            }
+        }
+    }
+}
+
+fn ssrc_of(datagram: &[u8]) -> u32 {
+    u32::from_be_bytes(datagram[8..12].try_into().expect("an RTP header"))
+}
+
+#[test]
+fn both_media_on_one_port_are_treated_each_as_it_needs() {
+    let line_rate = 38_400;
+    let model = |seed| {
+        let clean = LineModelConfig::clean(rate(line_rate)).with_seed(seed);
+        clean.with_delay(Duration::from_millis(5))
+    };
+    let ends = [link("room-1", 1, line_rate), link("room-2", 2, line_rate)];
+    let [a, b] = ends;
+    let mut world = World::new(a, b, vec![[model(1), model(2)]]).expect("valid");
+    let (audio, video) = (0x0a0d_0001, 0x0a0d_0002);
+    let voice = AudioConfig {
+        start: seconds(1.0),
+        payload_type: 96,
+        ssrc: audio,
+        ..AudioConfig::G729
+    };
+    let picture = VideoConfig {
+        start: seconds(1.0),
+        ssrc: video,
+        ..VideoConfig::h263(line_rate * 3 / 2)
+    };
+    let mut sources: [Box<dyn Source>; 2] = [
+        Box::new(AudioSource::new(voice)),
+        Box::new(VideoSource::new(picture)),
+    ];
+    let (_, arrived) = carry(&mut world, &mut sources, seconds(61.0));
+
+    let of = |ssrc| arrived.iter().filter(move |(_, _, d)| ssrc_of(d) == ssrc);
+    let mut delays: Vec<Duration> = of(audio).map(|(sent, at, _)| at.since(*sent)).collect();
+    delays.sort_unstable();
+    let share = |share: f64| delays[((delays.len() - 1) as f64 * share) as usize];
+    let numbers: Vec<u16> = of(video)
+        .map(|(_, _, d)| u16::from_be_bytes([d[2], d[3]]))
+        .collect();
+    let longest = of(video).map(|(sent, at, _)| at.since(*sent)).max();
+    println!(
+        "audio: {} of 3000, delay p50 {:?}, p99 {:?}, max {:?}; video: {} datagrams, at most {longest:?}",
+        delays.len(),
+        share(0.5),
+        share(0.99),
+        share(1.0),
+        numbers.len()
+    );
+    assert_eq!(delays.len(), 3000, "no audio is lost");
+    assert!(share(0.99) < Duration::from_millis(25), "{:?}", share(0.99));
+    assert!(numbers.len() > 150, "video gets what is left");
+    let is_next = |pair: &[u16]| (1..0x8000).contains(&pair[1].wrapping_sub(pair[0]));
+    assert!(numbers.windows(2).all(is_next), "video is in order");
+
+    let stats = world.session(Side::A).expect("runs").stats();
+    for (row, name, medium) in [
+        (0, "call/audio", Medium::Audio),
+        (1, "call/video", Medium::Video),
+    ] {
+        let row = &stats.channels[row];
+        assert_eq!((row.id, row.class), (BOTH.channel, Class::Rtp));
+        assert_eq!((row.name.as_str(), row.medium), (name, Some(medium)));
+        assert_eq!(row.streams.len(), 1, "{row:?}");
+        assert_eq!((row.streams[0].medium, row.streams[0].firm), (medium, true));
+    }
+    assert!(
+        stats.channels[1].sent.dropped_late > 0,
+        "at 150 % of the line"
+    );
+    // Video was video from its first packet on; a later one would have overtaken it.
+    assert_eq!(stats.channels[0].sent.accepted, 3000);
+}
+
+#[test]
+fn what_is_no_stream_goes_where_it_does_no_harm() {
+    let mut config = link("room-1", 1, 38_400);
+    config.channels[0].rtcp = true;
+    let mut session = Session::new(config, Instant::ZERO).expect("valid");
+    let mut take = |port, datagram: Vec<u8>| {
+        let before: Vec<u64> = accepted_of(&session);
+        let taken = session.handle_datagram(seconds(0.0), port, datagram.into());
+        taken.expect("is taken");
+        let after = accepted_of(&session);
+        (0..after.len()).find(|&row| after[row] > before[row])
+    };
+    let (audio, video, rtcp) = (Some(0), Some(1), Some(2));
+    // STUN (RFC 8489), an empty keep-alive, half a header.
+    let stun = [&[0, 1, 0, 0, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12]].concat();
+    assert_eq!(take(BOTH, stun), video);
+    assert_eq!(take(BOTH, Vec::new()), video);
+    assert_eq!(take(BOTH, vec![0x80, 96, 0]), video);
+    // RTCP on the media port (RFC 5761), as feedback and as a large report.
+    let feedback = [&[0x81, 206, 0, 2][..], &[1; 8]].concat();
+    assert_eq!(take(BOTH, feedback.clone()), audio);
+    let report = [&[0x80, 200, 0, 99][..], &[1; 396]].concat();
+    assert_eq!(take(BOTH, report), video);
+    // RTCP on its own port.
+    assert_eq!(take(Port::rtcp(BOTH.channel), feedback), rtcp);
+    // Too large for the class audio, though its payload type (G.711) says audio.
+    let voice = |length| {
+        [
+            &[0x80, 0, 0, 1, 0, 0, 0, 1, 0, 0, 0, 9][..],
+            &vec![1; length],
+        ]
+        .concat()
+    };
+    assert_eq!(take(BOTH, voice(160)), audio);
+    assert_eq!(take(BOTH, voice(1024)), video);
+}
+
+fn accepted_of(session: &Session) -> Vec<u64> {
+    let channels = session.stats().channels;
+    channels.iter().map(|row| row.sent.accepted).collect()
 }

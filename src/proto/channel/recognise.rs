@@ -217,3 +217,6 @@ const SILENT: Duration = Duration::from_secs(1);
 const COMFORT_NOISE: u8 = 13;
 /// RTCP up to this size travels with audio, bytes: a report with names, or feedback.
 const SMALL_RTCP: usize = 256;
+
+#[cfg(test)]
+mod tests;
