@@ -61,3 +61,91 @@ impl Intake {
         streams.filter(|stream| stream.medium == medium).collect()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proto::config::{ChannelConfig, ChannelId, SessionId};
+    use crate::proto::time::Duration;
+
+    fn link(channels: Vec<ChannelConfig>) -> LinkConfig {
+        LinkConfig {
+            name: String::new(),
+            session: SessionId(1),
+            lines: vec![],
+            channels,
+            resume: None,
+        }
+    }
+
+    #[test]
+    fn flows_are_numbered_audio_video_rtcp_in_the_order_of_the_channels() {
+        let channel = |id, class: Class, rtcp| ChannelConfig {
+            rtcp,
+            ..ChannelConfig::new(id, class.word(), class)
+        };
+        let (flows, intakes) = Intake::of(&link(vec![
+            channel(9, Class::Video, true),
+            channel(4, Class::Rtp, true),
+            channel(2, Class::Control, false),
+            channel(7, Class::Rtp, false),
+        ]));
+        let facts: Vec<_> = flows
+            .iter()
+            .map(|flow| {
+                let stats = flow.stats();
+                (flow.id.0, stats.id.0, stats.name, flow.is_express())
+            })
+            .collect();
+        let expected = [
+            (1, 2, "control", false),
+            (2, 4, "rtp/audio", true),
+            (3, 4, "rtp/video", false),
+            (4, 4, "rtp/rtcp", false),
+            (5, 7, "rtp/audio", true),
+            (6, 7, "rtp/video", false),
+            (7, 9, "video", false),
+            (8, 9, "video/rtcp", false),
+        ];
+        let expected = expected.map(|(id, channel, name, express)| {
+            let name = name.to_owned();
+            (id, channel, name, express)
+        });
+        assert_eq!(facts, expected);
+        let ports: Vec<_> = intakes.iter().map(|intake| intake.port).collect();
+        let port = |id| Port::media(ChannelId(id));
+        let rtcp = |id| Port::rtcp(ChannelId(id));
+        let expected = [port(2), port(4), rtcp(4), port(7), port(9), rtcp(9)];
+        assert_eq!(ports, expected);
+    }
+
+    #[test]
+    fn both_media_share_the_limits_of_their_channel() {
+        let by_default = ChannelConfig::new(1, "call", Class::Rtp);
+        let long = ChannelConfig {
+            deadline: Duration::from_millis(900),
+            ..by_default.clone()
+        };
+        let tight = ChannelConfig {
+            deadline: Duration::from_millis(100),
+            queue_bytes: 2000,
+            queue_datagrams: 3,
+            ..by_default.clone()
+        };
+        for (channel, deadlines, datagrams) in [
+            (by_default, [150, 400], [64, 960]),
+            (long, [150, 900], [64, 960]),
+            (tight, [100, 100], [1, 2]),
+        ] {
+            let flows = channel.flows();
+            assert_eq!(flows.len(), 2);
+            let [audio, video] = [&flows[0].0, &flows[1].0];
+            assert_eq!([audio.class, video.class], [Class::Audio, Class::Video]);
+            let of = [audio, video].map(|flow| flow.deadline.as_millis());
+            assert_eq!(of, deadlines);
+            let of = [audio, video].map(|flow| flow.queue_datagrams);
+            assert_eq!(of, datagrams);
+            assert_eq!(audio.queue_bytes + video.queue_bytes, channel.queue_bytes);
+        }
+    }
+}

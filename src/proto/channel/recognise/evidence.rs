@@ -9,7 +9,7 @@
 //!
 //! The second evidence are several packets with one timestamp: parts of a picture. Size and
 //! marker make a first guess. All of it counts from the beginning of a window of
-//! [`WINDOW`]; a pause or a jump begins a new one, so each change is seen.
+//! [`WINDOW`]; a jump begins a new one, so each change is seen.
 
 use rtp_types::RtpPacket;
 
@@ -137,7 +137,7 @@ impl Evidence {
             *self = Self::from_header(now, self.payload_type, next);
             return Continuity::Broken;
         }
-        if pause > LONGEST_PAUSE || now.since(self.since) >= WINDOW {
+        if now.since(self.since) >= WINDOW {
             *self = Self::from_header(now, self.payload_type, next);
             return Continuity::Kept;
         }
@@ -283,8 +283,6 @@ const DISTANCE_US: i64 = 100_000;
 const FEW_PACKETS: u32 = 5;
 /// After this time the evidence is taken anew.
 const WINDOW: Duration = Duration::from_secs(2);
-/// After such a pause, timestamps may have stood still as well.
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 /// A timestamp so far ahead of the clock jumps; half as far back, as pictures are not always sent in
 /// the order of their times.
 const JUMP: Duration = Duration::from_secs(2);

@@ -253,6 +253,40 @@ fn digits_and_comfort_noise_are_part_of_the_voice() {
 }
 
 #[test]
+fn another_type_in_between_changes_nothing_while_the_voice_goes_on() {
+    let (mut port, mut sender) = (Port::default(), Sender::new(111));
+    for i in 0..500 {
+        let wrong = port.voice(&mut sender, 48_000, 20, 20);
+        assert!(wrong == 0 || i == 0, "{i}");
+        // Repair packets: in pairs, with timestamps of their own.
+        let mut repair = Sender::new(120);
+        repair.timestamp = 90 * 20 * i;
+        repair.sequence = 2 * i as u16;
+        for _ in 0..2 {
+            let packet = repair.packet(0, false, 60);
+            assert!(port.take(&packet) == Medium::Audio || i == 0, "{i}");
+        }
+    }
+    port.assert_firm(Medium::Audio);
+    assert_eq!(port.only().payload_type, 111);
+}
+
+#[test]
+fn packets_that_overtake_each_other_begin_no_new_stream() {
+    let (mut port, mut sender) = (Port::default(), Sender::new(111));
+    port.voice(&mut sender, 48_000, 20, 1000);
+    for _ in 0..100 {
+        let mut packets: Vec<_> = (0..4).map(|_| sender.packet(960, false, 30)).collect();
+        packets.reverse();
+        for packet in packets {
+            assert_eq!(port.take(&packet), Medium::Audio);
+            port.ms += 20;
+            port.assert_firm(Medium::Audio);
+        }
+    }
+}
+
+#[test]
 fn two_streams_on_one_port_are_told_apart() {
     let mut port = Port::default();
     let (mut voice, mut camera) = (Sender::new(96), Sender::new(96));
