@@ -339,7 +339,7 @@ fn both_media_on_one_port_are_treated_each_as_it_needs() {
     );
     assert_eq!(delays.len(), 3000, "no audio is lost");
     assert!(share(0.99) < Duration::from_millis(25), "{:?}", share(0.99));
-    assert!(numbers.len() > 150, "video gets what is left");
+    assert!(numbers.len() > 100, "video gets what is left");
     let is_next = |pair: &[u16]| (1..0x8000).contains(&pair[1].wrapping_sub(pair[0]));
     assert!(numbers.windows(2).all(is_next), "video is in order");
 

@@ -7,6 +7,9 @@
 //! packets that all arrive at once, whatever their timestamps say, look 90/48 times better by the clock of
 //! video than by that of audio, and never twice.
 //!
+//! A camera whose timestamps count pictures instead of time, and that sends each in a single small
+//! packet, can so be taken for audio.
+//!
 //! The second evidence are several packets with one timestamp: parts of a picture. Size and
 //! marker make a first guess. All of it counts from the beginning of a window of
 //! [`WINDOW`]; a jump begins a new one, so each change is seen.
