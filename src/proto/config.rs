@@ -29,7 +29,7 @@ pub struct LinkConfig {
 impl LinkConfig {
     /// Longest name of a link, line or channel, in bytes.
     pub const MAX_NAME: usize = 32;
-    /// Most flows a link carries: a channel is one, and its RTCP is another.
+    /// Most flows a link carries; see [`Class::flows`].
     pub const MAX_FLOWS: usize = 31;
 
     /// Checks the rules of the protocol.
@@ -45,7 +45,7 @@ impl LinkConfig {
                 count: self.lines.len(),
             });
         }
-        let flows: usize = self.channels.iter().map(|c| 1 + usize::from(c.rtcp)).sum();
+        let flows: usize = self.channels.iter().map(|c| c.class.flows(c.rtcp)).sum();
         if flows > Self::MAX_FLOWS {
             return Err(ConfigError::TooManyFlows {
                 flows,
@@ -184,10 +184,12 @@ pub struct ChannelConfig {
     /// Whether RTCP rides with it.
     pub rtcp: bool,
     /// How long after it was handed in a datagram is still worth delivering. Control ignores it.
+    /// In a channel of class [`Class::Rtp`] audio has the deadline of its own class where that is
+    /// shorter.
     pub deadline: Duration,
-    /// Most bytes that wait in the sender's queue.
+    /// Most bytes that wait in the sender's queue, or in the two queues of [`Class::Rtp`].
     pub queue_bytes: usize,
-    /// Most datagrams that wait in the sender's queue.
+    /// Most datagrams that wait in the sender's queue, or in the two queues of [`Class::Rtp`].
     pub queue_datagrams: usize,
 }
 
@@ -196,7 +198,7 @@ impl ChannelConfig {
     pub fn new(id: u8, name: impl Into<String>, class: Class) -> Self {
         let (deadline, queue_bytes, queue_datagrams) = match class {
             Class::Audio => (Duration::from_millis(150), 16 << 10, 64),
-            Class::Video => (Duration::from_millis(400), 1 << 20, 1024),
+            Class::Video | Class::Rtp => (Duration::from_millis(400), 1 << 20, 1024),
             Class::Control => (Duration::MAX, 4 << 20, 16_384),
         };
         let name = name.into();
@@ -208,6 +210,48 @@ impl ChannelConfig {
             deadline,
             queue_bytes,
             queue_datagrams,
+        }
+    }
+
+    /// Its flows in the order of their numbers, each with the configuration by which it works: for
+    /// media its class is audio, video or control.
+    pub(crate) fn flows(&self) -> Vec<(Self, PortKind)> {
+        let mut flows = match self.class {
+            Class::Rtp => {
+                let audio = self.audio_of_both();
+                let video = self.video_of_both(&audio);
+                vec![(audio, PortKind::Media), (video, PortKind::Media)]
+            }
+            _ => vec![(self.clone(), PortKind::Media)],
+        };
+        if self.rtcp {
+            flows.push((self.clone(), PortKind::Rtcp));
+        }
+        flows
+    }
+
+    /// The audio flow of a channel for both media. It needs little room, as its packets are small
+    /// and soon late.
+    fn audio_of_both(&self) -> Self {
+        let audio = Self::new(self.id.0, "", Class::Audio);
+        Self {
+            name: format!("{}/{}", self.name, Class::Audio),
+            class: Class::Audio,
+            deadline: audio.deadline.min(self.deadline),
+            queue_bytes: audio.queue_bytes.min(self.queue_bytes / 2),
+            queue_datagrams: audio.queue_datagrams.min(self.queue_datagrams / 2),
+            ..self.clone()
+        }
+    }
+
+    /// The video flow of a channel for both media: it has the room that audio leaves.
+    fn video_of_both(&self, audio: &Self) -> Self {
+        Self {
+            name: format!("{}/{}", self.name, Class::Video),
+            class: Class::Video,
+            queue_bytes: self.queue_bytes - audio.queue_bytes,
+            queue_datagrams: self.queue_datagrams - audio.queue_datagrams,
+            ..self.clone()
         }
     }
 }
@@ -222,6 +266,8 @@ pub enum Class {
     Video = 2,
     /// Never lost, never twice, never damaged, in order.
     Control = 3,
+    /// RTP of either medium: each stream is recognised, and treated as audio or video is.
+    Rtp = 4,
 }
 
 impl Class {
@@ -231,7 +277,7 @@ impl Class {
             // Two Ethernet packets: more is not a voice packet, and would hold up all others.
             Self::Audio => 1024,
             // The largest payload of a UDP datagram over IPv4.
-            Self::Video | Self::Control => 65_507,
+            Self::Video | Self::Control | Self::Rtp => 65_507,
         }
     }
 
@@ -241,7 +287,18 @@ impl Class {
             Self::Audio => "audio",
             Self::Video => "video",
             Self::Control => "control",
+            Self::Rtp => "rtp",
         }
+    }
+
+    /// How many flows a channel of this class is on the wire: one for each medium, and one for
+    /// RTCP where it rides with the channel.
+    pub const fn flows(self, rtcp: bool) -> usize {
+        let media = match self {
+            Self::Audio | Self::Video | Self::Control => 1,
+            Self::Rtp => 2,
+        };
+        media + rtcp as usize
     }
 
     /// The class behind a number on the wire.
@@ -250,12 +307,39 @@ impl Class {
             1 => Some(Self::Audio),
             2 => Some(Self::Video),
             3 => Some(Self::Control),
+            4 => Some(Self::Rtp),
             _ => None,
         }
     }
 }
 
 impl fmt::Display for Class {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word())
+    }
+}
+
+/// What an RTP stream carries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Medium {
+    /// Voice and other sound.
+    Audio,
+    /// Pictures.
+    Video,
+}
+
+impl Medium {
+    /// The word in status and messages.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Audio => "audio",
+            Self::Video => "video",
+        }
+    }
+}
+
+impl fmt::Display for Medium {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.word())
     }

@@ -8,19 +8,18 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::channel::Flow;
-use super::config::{
-    ChannelConfig, Class, LineId, LinkConfig, Port, PortKind, ResumePoint, SessionId,
-};
+use super::channel::intake::Intake;
+use super::config::{LineId, LinkConfig, Port, ResumePoint, SessionId};
 use super::error::{ConfigError, Refused};
 use super::event::Event;
-use super::framing::segment::{FlowId, STEADY_FLOWS};
+use super::framing::segment::FlowId;
 use super::line::handshake::{Table, table_digest};
 use super::line::sent::Settled;
 use super::line::{Change, Line};
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
-use super::stats::Stats;
-use super::time::{BitRate, Instant, earliest};
+use super::stats::{ChannelStats, Stats};
+use super::time::{Instant, earliest};
 use super::timer::Timer;
 
 /// One end of a link.
@@ -40,6 +39,8 @@ pub struct Session {
     lines: Vec<Line>,
     /// Flow `n` on the wire is at `n - 1`.
     flows: Vec<Flow>,
+    /// One for each port.
+    intakes: Vec<Intake>,
     scheduler: Scheduler,
     /// This end's session number. It changes when a far end comes back whose session had ended.
     own: SessionId,
@@ -85,19 +86,7 @@ impl Session {
     /// When the configuration breaks a rule of the protocol.
     pub fn new(config: LinkConfig, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        let mut flows: Vec<Flow> = Vec::new();
-        let rate = config.lines.iter().map(|line| line.rate).max();
-        for channel in config.channels_by_id() {
-            let channel = within_reach(channel.clone(), rate);
-            let rtcp = channel.rtcp.then_some(PortKind::Rtcp);
-            for kind in [Some(PortKind::Media), rtcp].into_iter().flatten() {
-                // The order wire has flow 0; validate() keeps the number below 32.
-                let id = FlowId(flows.len() as u8 + 1);
-                let place = flows.iter().filter(|flow| flow.is_express()).count();
-                let place = (place < STEADY_FLOWS).then_some(place as u8);
-                flows.push(Flow::new(id, &channel, kind, place));
-            }
-        }
+        let (flows, intakes) = Intake::of(&config);
         let mut session = Self {
             table: Table::of(&config),
             digest: table_digest(&config),
@@ -108,6 +97,7 @@ impl Session {
                 .collect(),
             scheduler: Scheduler::new(flows.len()),
             flows,
+            intakes,
             own: config.session,
             former: VecDeque::new(),
             peer: None,
@@ -134,12 +124,13 @@ impl Session {
         datagram: Bytes,
     ) -> Result<(), Refused> {
         self.now = now;
-        let flow = self
-            .flows
+        let intake = self
+            .intakes
             .iter_mut()
-            .find(|flow| flow.port == port)
+            .find(|intake| intake.port == port)
             .ok_or(Refused::NoSuchPort)?;
-        flow.accept(now, datagram)
+        let index = intake.flow_for(now, &datagram);
+        self.flows[index].accept(now, datagram)
     }
 
     /// Takes what is known of a line's device and its signals.
@@ -228,8 +219,22 @@ impl Session {
             peer_name: self.peer.as_ref().map(|peer| peer.name.clone()),
             sessions: self.sessions,
             lines: self.lines.iter().map(|line| line.stats(self.now)).collect(),
-            channels: self.flows.iter().map(Flow::stats).collect(),
+            channels: self
+                .flows
+                .iter()
+                .map(|flow| self.channel_stats(flow))
+                .collect(),
         }
+    }
+
+    fn channel_stats(&self, flow: &Flow) -> ChannelStats {
+        let mut stats = flow.stats();
+        if let Some(medium) = flow.medium() {
+            let mut intakes = self.intakes.iter();
+            let intake = intakes.find(|intake| intake.port == flow.port);
+            stats.streams = intake.map_or_else(Vec::new, |intake| intake.streams(medium));
+        }
+        stats
     }
 
     /// Brings everything up to `now`: states of the lines, troubles, expiries.
@@ -279,20 +284,6 @@ impl Session {
         }
         self.events.push_back(event);
     }
-}
-
-/// The least line time that an audio packet may wait: a frame with some packets, while the one
-/// before it is on the line.
-const AUDIO_REACH: usize = 96;
-
-/// A channel with a deadline that a line of that rate can keep.
-fn within_reach(mut channel: ChannelConfig, rate: Option<BitRate>) -> ChannelConfig {
-    if channel.class == Class::Audio
-        && let Some(rate) = rate
-    {
-        channel.deadline = channel.deadline.max(rate.time_for(AUDIO_REACH));
-    }
-    channel
 }
 
 /// The flow with that number on the wire.

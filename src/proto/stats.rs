@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::config::{ChannelId, Class, SessionId};
+use super::config::{ChannelId, Class, Medium, SessionId};
 
 /// Everything about a link.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -21,7 +21,8 @@ pub struct Stats {
     pub sessions: u64,
     /// One entry per line.
     pub lines: Vec<LineStats>,
-    /// One entry per channel, and one more for RTCP where a channel has it.
+    /// One entry per channel, and one more for RTCP where a channel has it. A channel of class
+    /// [`Class::Rtp`] has an entry for each medium.
     pub channels: Vec<ChannelStats>,
 }
 
@@ -82,21 +83,42 @@ pub struct LineStats {
     pub openings: u64,
 }
 
-/// One channel, or the RTCP that rides with it.
+/// One channel, one medium of a channel for both, or the RTCP that rides with it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ChannelStats {
     /// Its id.
     pub id: ChannelId,
-    /// Its name; RTCP has `/rtcp` behind it.
+    /// Its name; RTCP has `/rtcp` behind it, the media of [`Class::Rtp`] `/audio` and `/video`.
     pub name: String,
     /// Its class.
     pub class: Class,
     /// Whether this is the RTCP of the channel.
     pub rtcp: bool,
+    /// Which medium of a channel of class [`Class::Rtp`] this is; `None` for other classes.
+    pub medium: Option<Medium>,
+    /// The streams of the equipment here that were recognised as this medium, at most 16.
+    pub streams: Vec<StreamStats>,
     /// Towards the far end.
     pub sent: SentStats,
     /// From the far end.
     pub received: ReceivedStats,
+}
+
+/// One RTP stream of the equipment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct StreamStats {
+    /// Its SSRC.
+    pub ssrc: u32,
+    /// Its payload type, 0 to 127.
+    pub payload_type: u8,
+    /// What it is treated as.
+    pub medium: Medium,
+    /// Whether that is certain; before it is a guess.
+    pub firm: bool,
+    /// Its RTP clock, Hz, once it is known.
+    pub clock_hz: Option<u32>,
+    /// Packets that came.
+    pub packets: u64,
 }
 
 /// A channel towards the far end.

@@ -78,9 +78,9 @@ fn each_error_has_its_place_and_says_what_was_expected() {
         ),
         (
             "class = \"video\"",
-            "class = \"rtp\"",
+            "class = \"data\"",
             "\"video\"\nlisten",
-            "the class \"rtp\" is not yet available in this version; expected \"audio\", \"video\" or \"control\"",
+            "the class \"data\" is not yet available in this version; expected \"audio\", \"video\", \"rtp\" or \"control\"",
         ),
         (
             "127.0.0.1:5006",

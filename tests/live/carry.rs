@@ -146,6 +146,7 @@ fn word(track: &Track) -> &'static str {
         Class::Audio => "audio",
         Class::Video => "video",
         Class::Control => "control",
+        Class::Rtp => "rtp",
     }
 }
 

@@ -24,6 +24,7 @@
 //! | one end killed and started again | `restart` | `tests/sim/control.rs`, `shell/state.rs` |
 
 mod bad_input;
+mod both_media;
 mod carry;
 mod equipment;
 mod link;

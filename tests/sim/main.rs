@@ -8,3 +8,7 @@ mod common;
 mod control;
 mod long;
 mod real_time;
+mod recognition;
+
+#[path = "../../src/bin/copperlink/media/capture.rs"]
+mod capture;

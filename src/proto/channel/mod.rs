@@ -1,6 +1,8 @@
 //! What is carried: one flow per channel, and one more for a channel's RTCP.
 //!
 //! Promise: each class as in [`Class`]; queues bounded, every drop counted with its reason.
+//! A channel of class `rtp` is two flows, one as of class audio and one as of class video; [`intake`]
+//! says into which a datagram goes.
 //! Assumed of the line layer: a segment comes whole or not at all, and its sender learns which.
 //! Left to others: which flow goes next ([`scheduler`](super::scheduler)).
 //!
@@ -12,14 +14,16 @@
 //! ```
 
 mod audio;
+pub(crate) mod intake;
 mod queue;
 mod ranges;
 mod reassembly;
+mod recognise;
 pub(crate) mod rtp;
 
 use bytes::Bytes;
 
-use super::config::{ChannelConfig, Class, Port, PortKind};
+use super::config::{ChannelConfig, Class, Medium, Port, PortKind};
 use super::error::Refused;
 use super::framing::segment::{Cut, Data, FlowId, Writer};
 use super::stats::{ChannelStats, ReceivedStats, SentStats};
@@ -74,7 +78,11 @@ impl SentSegment {
 pub(crate) struct Flow {
     pub(crate) id: FlowId,
     pub(crate) port: Port,
+    /// How it is treated. A media flow of a channel of class `rtp` has class audio or video, and
+    /// behaves in all as a flow of a channel of that class.
     pub(crate) class: Class,
+    /// The class of its channel, for the technician.
+    channel_class: Class,
     name: String,
     outgoing: Outgoing,
     incoming: Incoming,
@@ -140,11 +148,29 @@ impl Flow {
             id,
             port,
             class: config.class,
+            channel_class: config.class,
             name,
             outgoing,
             incoming,
             sent,
             received,
+        }
+    }
+
+    /// The same as a flow of a channel of that class.
+    fn of_channel(self, channel_class: Class) -> Self {
+        Self {
+            channel_class,
+            ..self
+        }
+    }
+
+    /// Which medium of a channel for both it carries.
+    pub(crate) fn medium(&self) -> Option<Medium> {
+        match (self.channel_class, self.port.kind, self.class) {
+            (Class::Rtp, PortKind::Media, Class::Audio) => Some(Medium::Audio),
+            (Class::Rtp, PortKind::Media, Class::Video) => Some(Medium::Video),
+            _ => None,
         }
     }
 
@@ -396,8 +422,10 @@ impl Flow {
         ChannelStats {
             id: self.port.channel,
             name: self.name.clone(),
-            class: self.class,
+            class: self.channel_class,
             rtcp: self.port.kind == PortKind::Rtcp,
+            medium: self.medium(),
+            streams: Vec::new(),
             sent: SentStats {
                 queued: queued as u64,
                 queued_bytes: queued_bytes as u64,

@@ -341,6 +341,16 @@ mod tests {
         assert_eq!(session, SessionId(3));
         assert_eq!(read.entries[0].1.name, "카메라?[2J");
         assert!(read.entries[0].1.rtcp);
+        let classes = [Class::Audio, Class::Video, Class::Control, Class::Rtp];
+        let channels = (1..).zip(classes).map(|(id, class)| {
+            // The wire names each class by a number of its own.
+            assert_eq!(Class::from_wire(id), Some(class));
+            ChannelConfig::new(id, class.word(), class)
+        });
+        let table = Table::of(&config(channels.collect()));
+        let mut bytes = Vec::new();
+        table.write(SessionId(3), &mut bytes);
+        assert_eq!(Table::read(&bytes), Ok((SessionId(3), table)));
     }
 
     proptest! {

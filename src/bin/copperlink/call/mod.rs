@@ -164,7 +164,7 @@ impl Flow {
     fn grace(&self) -> Duration {
         match self.class {
             Class::Control => Duration::from_secs(2),
-            Class::Audio | Class::Video => Duration::from_millis(500),
+            Class::Audio | Class::Video | Class::Rtp => Duration::from_millis(500),
         }
     }
 }

@@ -11,6 +11,9 @@
 //!
 //! CHANNELS
 //!  id  name   class  sent  queued  dropped  …
+//!
+//! STREAMS on ports for both media
+//!  id  flow        stream    medium  payload type  clock   packets
 //! ```
 //!
 //! Reads the document leniently: a link of another version may tell more.
@@ -78,8 +81,21 @@ struct Channel {
     id: u8,
     name: String,
     class: String,
+    /// In channels for both media.
+    #[serde(default)]
+    streams: Vec<Stream>,
     sent: Sent,
     received: Received,
+}
+
+#[derive(Debug, Deserialize)]
+struct Stream {
+    ssrc: u32,
+    payload_type: u8,
+    medium: String,
+    firm: bool,
+    clock_hz: Option<u32>,
+    packets: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,6 +142,9 @@ impl Status {
             out.push_str(&line_words(line, device));
         }
         let _ = write!(out, "\nCHANNELS\n{}", self.channel_table());
+        if let Some(table) = self.stream_table() {
+            let _ = write!(out, "\nSTREAMS on ports for both media\n{table}");
+        }
         let _ = write!(out, "\nPORTS\n{}", self.port_table());
         if !self.events.is_empty() {
             out.push_str("\nEVENTS (time since the start)\n");
@@ -190,6 +209,39 @@ impl Status {
             ]);
         }
         table
+    }
+
+    /// What the streams on ports for both media were recognised as; `None` without any.
+    fn stream_table(&self) -> Option<Table> {
+        let mut table = Table::new(&[
+            ">id",
+            "flow",
+            "stream",
+            "medium",
+            ">payload type",
+            ">clock",
+            ">packets",
+        ]);
+        let channels = self.stats.channels.iter();
+        let mut streams = channels
+            .flat_map(|channel| channel.streams.iter().map(move |stream| (channel, stream)))
+            .peekable();
+        streams.peek()?;
+        for (channel, stream) in streams {
+            let doubt = if stream.firm { "" } else { " (a guess)" };
+            table.row([
+                channel.id.to_string(),
+                channel.name.clone(),
+                format!("{:08x}", stream.ssrc),
+                format!("{}{doubt}", stream.medium),
+                stream.payload_type.to_string(),
+                stream
+                    .clock_hz
+                    .map_or_else(|| "unknown".to_owned(), |hz| format!("{hz} Hz")),
+                stream.packets.to_string(),
+            ]);
+        }
+        Some(table)
     }
 
     fn port_table(&self) -> Table {
@@ -302,6 +354,17 @@ mod tests {
                         "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
                         "dropped_late": 2},
                     "received": {"delivered": 5, "missing": 4, "repeated": 0, "damaged": 0,
+                        "refused": 0}},
+                    {"id": 2, "name": "call/video", "class": "rtp", "rtcp": false,
+                    "medium": "video", "streams": [
+                        {"ssrc": 168624129, "payload_type": 96, "medium": "video", "firm": true,
+                        "clock_hz": 90000, "packets": 77},
+                        {"ssrc": 2, "payload_type": 97, "medium": "video", "firm": false,
+                        "clock_hz": null, "packets": 1}],
+                    "sent": {"accepted": 9, "accepted_bytes": 1, "sent": 7, "resent": 0,
+                        "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
+                        "dropped_late": 0},
+                    "received": {"delivered": 0, "missing": 0, "repeated": 0, "damaged": 0,
                         "refused": 0}}]},
             "uptime_us": 61000000, "pid": 42,
             "devices": [{"device": "/dev/ttyUSB0", "baud": 115200, "flow": "hardware",
@@ -320,6 +383,8 @@ mod tests {
             "round trip 24.1 ms",
             "sent 1.2 MB",
             "2 late",
+            "call/video  0a0d0001  video                      96  90000 Hz       77",
+            "call/video  00000002  video (a guess)            97   unknown        1",
             "4 missing",
             "3 nobody to deliver to yet",
             "nobody yet",

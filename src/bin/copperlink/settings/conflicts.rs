@@ -4,7 +4,7 @@
 use std::net::SocketAddr;
 use std::ops::Range;
 
-use copperlink::proto::config::LinkConfig;
+use copperlink::proto::config::{Class, LinkConfig};
 use copperlink::shell::Deliver;
 
 use super::problem::Problem;
@@ -164,14 +164,17 @@ fn hears_itself(channel: &ChannelPlan, problems: &mut Vec<Problem>) {
 fn too_many_flows(plan: &Plan, problems: &mut Vec<Problem>) {
     let mut flows = 0;
     for channel in &plan.channels {
-        flows += 1 + usize::from(channel.rtcp);
+        // What has no known class is at least one.
+        let class = channel.class.unwrap_or(Class::Control);
+        flows += class.flows(channel.rtcp);
         if flows <= LinkConfig::MAX_FLOWS {
             continue;
         }
         let at = channel.id.as_ref().map_or(0..0, toml::Spanned::span);
         let what = "this channel is one too many";
         let expected = format!(
-            "expected at most {} flows: a channel is one, and its RTCP another",
+            "expected at most {} flows: a channel is one, or two with class = \"rtp\", and its RTCP \
+             another",
             LinkConfig::MAX_FLOWS
         );
         problems.push(Problem::new(at, what, expected));

@@ -40,6 +40,8 @@ pub(super) struct ChannelPlan {
     pub(super) id: Option<Spanned<u8>>,
     /// Its name, as it is written.
     pub(super) name: String,
+    /// Its class.
+    pub(super) class: Option<Class>,
     /// Whether RTCP rides with it.
     pub(super) rtcp: bool,
     /// Where it listens.
@@ -235,6 +237,7 @@ impl Words<'_> {
         ChannelPlan {
             id: id.map(|id| Spanned::new(raw.id.span(), id)),
             name: raw.name.get_ref().clone(),
+            class,
             rtcp: raw.rtcp,
             listen: listen.map(|listen| Spanned::new(raw.listen.span(), listen)),
             deliver: deliver.map(|deliver| Spanned::new(raw.deliver.span(), deliver)),
@@ -259,7 +262,10 @@ impl Words<'_> {
         let bytes = raw.queue_bytes.as_ref();
         let bytes = bytes.map(|n| self.number(n, 1024..=64 << 20, "the queue", " bytes"));
         let datagrams = raw.queue_datagrams.as_ref();
-        let datagrams = datagrams.map(|n| self.number(n, 1..=65_536, "the queue", " datagrams"));
+        // One for each medium.
+        let least = if class == Some(Class::Rtp) { 2 } else { 1 };
+        let datagrams =
+            datagrams.map(|n| self.number(n, least..=65_536, "the queue", " datagrams"));
 
         let mut config = ChannelConfig::new(id?, name?, class?);
         config.rtcp = raw.rtcp;
@@ -276,13 +282,14 @@ impl Words<'_> {
     }
 
     fn class(&mut self, raw: &Spanned<String>) -> Option<Class> {
-        let expected = "expected \"audio\", \"video\" or \"control\"";
+        let expected = "expected \"audio\", \"video\", \"rtp\" or \"control\"";
         match raw.get_ref().as_str() {
             "audio" => Some(Class::Audio),
             "video" => Some(Class::Video),
+            "rtp" => Some(Class::Rtp),
             "control" => Some(Class::Control),
-            word @ ("rtp" | "data") => {
-                let what = format!("the class {word:?} is not yet available in this version");
+            "data" => {
+                let what = "the class \"data\" is not yet available in this version";
                 self.refuse(raw, what, expected)
             }
             other => self.refuse(raw, format!("there is no class {other:?}"), expected),

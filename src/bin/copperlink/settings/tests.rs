@@ -1,5 +1,9 @@
 //! Each thing that can be wrong in a settings file, with its words and its place.
 
+use std::time::Duration;
+
+use copperlink::proto::config::Class;
+
 use super::*;
 
 const GOOD: &str = r#"[link]
@@ -143,18 +147,13 @@ fn each_wrong_value_is_named_with_its_place() {
         ),
         (
             "class = \"video\"",
-            "class = \"rtp\"",
-            "f:21:9: the class \"rtp\" is not yet available in this version",
-        ),
-        (
-            "class = \"video\"",
             "class = \"data\"",
             "f:21:9: the class \"data\" is not yet available in this version",
         ),
         (
             "class = \"video\"",
             "class = \"film\"",
-            "f:21:9: there is no class \"film\"; expected \"audio\", \"video\" or \"control\"",
+            "f:21:9: there is no class \"film\"; expected \"audio\", \"video\", \"rtp\" or \"control\"",
         ),
         (
             "127.0.0.1:5006",
@@ -287,16 +286,34 @@ fn limits_are_met_from_both_sides() {
     assert_eq!(words_after("127.0.0.1:5006", "127.0.0.2:5004"), "");
     let longest = "n".repeat(32);
     assert_eq!(words_after("room-1", &longest), "");
-    assert_eq!(parse(&with_channels(31)).map(|_| ()), Ok(()));
-    let words = words_of(&with_channels(32));
+    let control = |count| with_channels(count, "control");
+    assert_eq!(parse(&control(31)).map(|_| ()), Ok(()));
+    let words = words_of(&control(32));
+    assert!(words.contains("one too many; expected at most 31 flows"));
+    // Both media are a flow each.
+    assert_eq!(parse(&with_channels(15, "rtp")).map(|_| ()), Ok(()));
+    let words = words_of(&with_channels(16, "rtp"));
     assert!(words.contains("one too many; expected at most 31 flows"));
 }
 
-fn with_channels(count: u16) -> String {
+#[test]
+fn a_channel_for_both_media_is_taken_with_its_limits() {
+    assert_eq!(words_after("class = \"video\"", "class = \"rtp\""), "");
+    let limits = "class = \"rtp\"\ndeadline_ms = 900\nqueue_datagrams = 2";
+    let setup = parse(&GOOD.replace("class = \"video\"", limits)).unwrap();
+    let channel = &setup.config.channels[1];
+    assert_eq!(channel.class, Class::Rtp);
+    assert_eq!(channel.deadline, Duration::from_millis(900));
+    assert_eq!(channel.queue_datagrams, 2);
+    let words = words_after("class = \"video\"", "class = \"rtp\"\nqueue_datagrams = 1");
+    assert!(words.contains("the queue 1 datagrams is impossible; expected 2 to 65536"));
+}
+
+fn with_channels(count: u16, class: &str) -> String {
     let mut text = GOOD.split("[[channel]]").next().unwrap().to_owned();
     for i in 1..=count {
         text += &format!(
-            "[[channel]]\nid = {i}\nname = \"c{i}\"\nclass = \"control\"\n\
+            "[[channel]]\nid = {i}\nname = \"c{i}\"\nclass = \"{class}\"\n\
              listen = \"127.0.0.1:{}\"\ndeliver = \"auto\"\n",
             5000 + i
         );
