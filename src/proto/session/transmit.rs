@@ -32,7 +32,7 @@ impl Session {
             return 0;
         }
         // Without room the caller comes back when there is some.
-        self.lines[line].set_blocked(room == 0);
+        self.lines[line].on_room(now, room > 0);
         let before = buf.len();
         let mut paced = false;
         loop {

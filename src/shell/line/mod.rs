@@ -14,6 +14,7 @@
 
 pub mod discover;
 mod holder;
+mod port_io;
 mod problem;
 pub mod pty;
 mod reconnect;
@@ -158,7 +159,12 @@ pub(super) enum LineReport {
     /// Bytes from the line.
     Bytes(Vec<u8>),
     /// The chunk was taken: there is room for the next.
-    Room,
+    Room {
+        /// What waits below, where that is known and it is time to say so, bytes.
+        queued: Option<usize>,
+    },
+    /// The chunk has not been taken yet. So much waits, it included, bytes.
+    Queue(usize),
 }
 
 /// The largest chunk that the driver hands over at once, bytes: a few milliseconds of a fast line.
