@@ -15,20 +15,24 @@
 use crate::proto::time::{BitRate, Duration, Instant};
 
 /// Paces one line.
+///
+/// Times are in units of a nanosecond divided by the bit rate: there a byte takes a whole number,
+/// [`BYTE`], at any rate, and nothing is ever rounded. Otherwise a line would slowly fill, or idle.
 #[derive(Debug)]
 pub(crate) struct Pacer {
     rate: BitRate,
     /// The bound in bytes.
     most: u64,
-    /// When the line will be idle if it keeps to its rate, in nanoseconds: whole microseconds would
-    /// lose 0.02 % of a line.
-    reckoned: u64,
+    /// When the line will be idle if it keeps to its rate.
+    reckoned: u128,
     /// The same, from the last measurement on.
-    measured: u64,
+    measured: u128,
 }
 
 /// Even the slowest line gets this many bytes at once.
 const SMALL_WRITE: u64 = 4;
+/// Ten bits, times the nanoseconds of a second.
+const BYTE: u128 = 10 * 1_000_000_000;
 
 impl Pacer {
     /// For a line of that rate, on which at most `bound` of line time may wait.
@@ -47,59 +51,72 @@ impl Pacer {
         self.rate
     }
 
+    /// Whether it is worth handing over bytes now: a quarter of the bound has left. A few bytes at
+    /// each occasion would cost a system call each, and reach the far end no sooner. Not less
+    /// either: a timer may be two milliseconds late, and then the line must not be idle.
+    pub(crate) fn is_due(&self, now: Instant) -> bool {
+        self.waits(now) <= self.due()
+    }
+
     /// Bytes that may be handed over now.
     pub(crate) fn allowance(&self, now: Instant) -> usize {
-        let waits = u128::from(self.idle_at().saturating_sub(nanos(now)));
-        let bits = u128::from(self.rate.bits_per_second());
-        let queued = (waits * bits).div_ceil(BYTE);
-        (u128::from(self.most).saturating_sub(queued)) as usize
+        let queued = self.waits(now).div_ceil(BYTE);
+        u128::from(self.most).saturating_sub(queued) as usize
     }
 
     /// Notes that `bytes` were handed over.
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize) {
-        let time = self.time_for(bytes);
+        let now = self.scaled(now);
         for idle_at in [&mut self.reckoned, &mut self.measured] {
-            *idle_at = (*idle_at).max(nanos(now)).saturating_add(time);
+            *idle_at = (*idle_at).max(now) + bytes as u128 * BYTE;
         }
     }
 
     /// Notes that `bytes` of what was handed over have not left yet.
     pub(crate) fn on_measured(&mut self, now: Instant, bytes: usize) {
-        self.measured = nanos(now).saturating_add(self.time_for(bytes));
+        self.measured = self.scaled(now) + bytes as u128 * BYTE;
     }
 
-    /// When it is worth asking again: at half of the bound.
+    /// When it is worth asking again.
     pub(crate) fn next(&self, now: Instant) -> Instant {
-        let half = self.time_for(self.most as usize / 2);
-        Instant::from_micros(self.idle_at().saturating_sub(half).div_ceil(1000)).max(now)
+        let due = self.idle_at().saturating_sub(self.due());
+        let micros = due.div_ceil(self.bits() * 1000);
+        Instant::from_micros(u64::try_from(micros).unwrap_or(u64::MAX)).max(now)
     }
 
     /// Line time that still waits.
     pub(crate) fn queued(&self, now: Instant) -> Duration {
-        Duration::from_nanos(self.idle_at().saturating_sub(nanos(now)))
+        self.duration(self.waits(now))
     }
 
     /// How long the line has been idle.
     pub(crate) fn idle_for(&self, now: Instant) -> Duration {
-        Duration::from_nanos(nanos(now).saturating_sub(self.idle_at()))
+        self.duration(self.scaled(now).saturating_sub(self.idle_at()))
     }
 
-    fn idle_at(&self) -> u64 {
+    fn due(&self) -> u128 {
+        u128::from(self.most - self.most / 4) * BYTE
+    }
+
+    fn idle_at(&self) -> u128 {
         self.reckoned.max(self.measured)
     }
 
-    /// Line time in nanoseconds, rounded up: a line must not slowly fill.
-    fn time_for(&self, bytes: usize) -> u64 {
-        let bits = u128::from(self.rate.bits_per_second());
-        u64::try_from((bytes as u128 * BYTE).div_ceil(bits)).unwrap_or(u64::MAX)
+    fn waits(&self, now: Instant) -> u128 {
+        self.idle_at().saturating_sub(self.scaled(now))
     }
-}
 
-/// Ten bits, times the nanoseconds of a second.
-const BYTE: u128 = 10 * 1_000_000_000;
+    fn bits(&self) -> u128 {
+        u128::from(self.rate.bits_per_second())
+    }
 
-fn nanos(now: Instant) -> u64 {
-    now.as_micros().saturating_mul(1000)
+    fn scaled(&self, now: Instant) -> u128 {
+        u128::from(now.as_micros()) * 1000 * self.bits()
+    }
+
+    fn duration(&self, scaled: u128) -> Duration {
+        Duration::from_nanos(u64::try_from(scaled / self.bits()).unwrap_or(u64::MAX))
+    }
 }
 
 #[cfg(test)]
@@ -110,8 +127,10 @@ mod tests {
         let mut pacer = Pacer::new(BitRate::new(rate).unwrap(), Duration::from_millis(4));
         let (mut now, mut sent) = (Instant::ZERO, 0);
         while now < Instant::ZERO + duration {
+            assert!(pacer.is_due(now));
             let allowance = pacer.allowance(now);
             pacer.on_sent(now, allowance);
+            assert!(!pacer.is_due(now));
             sent += allowance as u64;
             assert!(pacer.queued(now) <= Duration::from_millis(4).max(pacer.rate.time_for(4)));
             now = pacer.next(now).max(now + Duration::from_micros(1));
@@ -179,7 +198,7 @@ mod tests {
                     && let Some(measure) = &mut self.measure
                 {
                     pacer.on_measured(now, measure(below.waits) as usize);
-                    next = now;
+                    next = pacer.next(now);
                 }
                 if now >= next {
                     let allowance = pacer.allowance(now);

@@ -245,9 +245,12 @@ impl Line {
         self.paced = paced;
     }
 
-    /// Notes whether the device below has room.
-    pub(crate) fn on_room(&mut self, now: Instant, has_room: bool) {
+    /// Notes whether the device below has room. Says whether it is worth sending now.
+    pub(crate) fn begin_transmit(&mut self, now: Instant, has_room: bool) -> bool {
         self.watch.on_room(now, has_room);
+        let is_due = self.pacer.is_due(now);
+        self.paced = !is_due;
+        is_due && has_room
     }
 
     /// When this line wants to be looked at again, and why. `is_over` says that the goodbye was

@@ -3,8 +3,8 @@
 //! Promises: nothing blocks; bytes are taken at once while they come now and then, and within two
 //! or three milliseconds while they come all the time. A driver tells of each handful of bytes, ten
 //! thousand times a second on a fast port, and each time the process is woken, which costs far
-//! more than carrying the bytes. So, while bytes come more often than once in a millisecond, the
-//! port is not watched, but looked at every other millisecond. Nor is it watched for room, which
+//! more than carrying the bytes. So, while bytes come more often than every other millisecond, the
+//! port is not watched, but looked at as often. Nor is it watched for room, which
 //! is told as often: a port that is full is tried again after a pause.
 //!
 //! Assumes a descriptor of a port in raw mode that does not block. Leaves its settings to others.
@@ -125,7 +125,7 @@ impl PortIo {
             }
             return;
         }
-        self.density = match now - self.last_input < LOOK {
+        self.density = match now - self.last_input < GAP {
             true => self.density + 1,
             false => self.density.saturating_sub(1),
         };
@@ -160,7 +160,9 @@ fn watch(port: &Arc<OwnedFd>) -> io::Result<AsyncFd<Arc<OwnedFd>>> {
     AsyncFd::with_interest(Arc::clone(port), Interest::READABLE)
 }
 
-/// Input that comes more often is dense. The runtime's timer is no finer, and makes two of it.
+/// Input that comes more often is dense.
+const GAP: Duration = Duration::from_millis(2);
+/// The runtime's timer is no finer, and rounds up: a look every other millisecond.
 const LOOK: Duration = Duration::from_millis(1);
 /// So many times in a row, and the port is no longer watched; so many looks in vain, and it is.
 const DENSE: u32 = 16;
