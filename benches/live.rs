@@ -221,7 +221,9 @@ impl Site {
     fn wait_until_up(&self, name: &str) {
         wait_until("a line that is up", || {
             let said = self.program.run(&["status", name, "--json"]);
-            said.err.is_empty() && said.json()["stats"]["lines"][0]["state"] == "up"
+            said.code == Some(0)
+                && said.err.is_empty()
+                && said.json()["stats"]["lines"][0]["state"] == "up"
         });
     }
 }

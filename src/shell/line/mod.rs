@@ -3,7 +3,8 @@
 //! A line task promises: the device is opened as soon as it is there and again whenever it was
 //! lost; nothing blocks the runtime; at most one small chunk waits for the device; and what
 //! cannot be carried is said in words, once. It assumes that the driver hands over a chunk only
-//! when it was told that there is room. Meaning and pace of the bytes are the core's.
+//! when it was told that there is room. Meaning and pace of the bytes are the core's; for that,
+//! the task measures what waits in the kernel, where the driver tells.
 //!
 //! ```text
 //!            chunks (one at a time)          writes
