@@ -8,17 +8,19 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::channel::Flow;
-use super::config::{LineId, LinkConfig, Port, PortKind, ResumePoint, SessionId};
+use super::config::{
+    ChannelConfig, Class, LineId, LinkConfig, Port, PortKind, ResumePoint, SessionId,
+};
 use super::error::{ConfigError, Refused};
 use super::event::Event;
-use super::framing::segment::FlowId;
+use super::framing::segment::{FlowId, STEADY_FLOWS};
 use super::line::handshake::{Table, table_digest};
 use super::line::sent::Settled;
 use super::line::{Change, Line};
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
 use super::stats::Stats;
-use super::time::{Instant, earliest};
+use super::time::{BitRate, Instant, earliest};
 use super::timer::Timer;
 
 /// One end of a link.
@@ -83,13 +85,17 @@ impl Session {
     /// When the configuration breaks a rule of the protocol.
     pub fn new(config: LinkConfig, now: Instant) -> Result<Self, ConfigError> {
         config.validate()?;
-        let mut flows = Vec::new();
+        let mut flows: Vec<Flow> = Vec::new();
+        let rate = config.lines.iter().map(|line| line.rate).max();
         for channel in config.channels_by_id() {
+            let channel = within_reach(channel.clone(), rate);
             let rtcp = channel.rtcp.then_some(PortKind::Rtcp);
             for kind in [Some(PortKind::Media), rtcp].into_iter().flatten() {
                 // The order wire has flow 0; validate() keeps the number below 32.
                 let id = FlowId(flows.len() as u8 + 1);
-                flows.push(Flow::new(id, channel, kind));
+                let place = flows.iter().filter(|flow| flow.is_express()).count();
+                let place = (place < STEADY_FLOWS).then_some(place as u8);
+                flows.push(Flow::new(id, &channel, kind, place));
             }
         }
         let mut session = Self {
@@ -284,6 +290,20 @@ impl Session {
         }
         self.events.push_back(event);
     }
+}
+
+/// The least line time that an audio packet may wait: a frame with some packets, while the one
+/// before it is on the line.
+const AUDIO_REACH: usize = 96;
+
+/// A channel with a deadline that a line of that rate can keep.
+fn within_reach(mut channel: ChannelConfig, rate: Option<BitRate>) -> ChannelConfig {
+    if channel.class == Class::Audio
+        && let Some(rate) = rate
+    {
+        channel.deadline = channel.deadline.max(rate.time_for(AUDIO_REACH));
+    }
+    channel
 }
 
 /// The flow with that number on the wire.

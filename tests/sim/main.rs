@@ -7,4 +7,5 @@ mod coming_up;
 mod common;
 mod control;
 mod long;
+mod real_time;
 mod stall;

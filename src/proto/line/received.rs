@@ -23,8 +23,12 @@ pub(crate) struct Received {
     unreported_since: Instant,
     /// A gap was seen, or the far end asks.
     urgent: bool,
+    /// The far end asks.
+    asked: bool,
     /// Lowest number that was news since the last report.
     lowest_news: u64,
+    /// Frames that arrived.
+    arrived: u64,
     /// The same of the reports before, newest first.
     reported: [u64; 2],
     last_report: Instant,
@@ -57,6 +61,8 @@ impl Received {
             unreported: 0,
             unreported_since: now,
             urgent: false,
+            asked: false,
+            arrived: 0,
             lowest_news: 0,
             reported: [0; 2],
             last_report: now,
@@ -70,6 +76,12 @@ impl Received {
         self.largest
             .map_or(0, |(largest, _)| largest + 1)
             .max(self.announced)
+    }
+
+    /// How many frames up to the largest did not arrive, those on their way included.
+    pub(crate) fn absent(&self) -> u64 {
+        self.largest
+            .map_or(0, |(largest, _)| (largest + 1).saturating_sub(self.arrived))
     }
 
     /// The far end's next frame has this number: frames before it will not come any more.
@@ -107,6 +119,7 @@ impl Received {
             }
             self.map |= bit;
         }
+        self.arrived += 1;
         self.lowest_news = self.lowest_news.min(number);
         if eliciting {
             if self.unreported == 0 {
@@ -119,8 +132,14 @@ impl Received {
 
     /// The far end asks for a report at once.
     pub(crate) fn on_probe(&mut self) {
+        self.asked = true;
         self.urgent = true;
         self.unreported = self.unreported.max(1);
+    }
+
+    /// Whether a report should not wait for its interval.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// When a report should go out.
@@ -138,7 +157,9 @@ impl Received {
 
     /// When the budget holds a report.
     fn affordable_at(&self, rate: BitRate) -> Instant {
-        let short_of = REPORT_FRAME as f64 - self.budget;
+        // Who asks gets an answer on credit: it asks seldom, and media waits for the answer.
+        let credit = if self.asked { 2 * REPORT_FRAME } else { 0 };
+        let short_of = REPORT_FRAME as f64 - self.budget - credit as f64;
         if short_of <= 0.0 {
             return self.budget_at;
         }
@@ -168,6 +189,7 @@ impl Received {
         self.lowest_news = largest;
         self.unreported = 0;
         self.urgent = false;
+        self.asked = false;
         self.last_report = now;
         Some(report)
     }

@@ -1,5 +1,7 @@
 //! From the flows to the bytes of a line. Frames are built when the line has room, not before.
 
+use std::ops::RangeInclusive;
+
 use super::{Closing, Session};
 use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
@@ -8,12 +10,13 @@ use crate::proto::framing::segment::Writer;
 use crate::proto::line::Line;
 use crate::proto::line::handshake::Hello;
 use crate::proto::stats::LineState;
-use crate::proto::time::Instant;
+use crate::proto::time::{Duration, Instant};
 
 /// Audio frames up to this many bytes of header and segments have the short check.
 const SHORT_FRAME: usize = 96;
-/// When several audio packets wait, as many share a frame as fit.
-const AUDIO_FRAME: usize = 240;
+/// When several audio packets wait, as many share a frame as fit into this time, and these bounds.
+const AUDIO_FRAME_TIME: Duration = Duration::from_millis(120);
+const AUDIO_FRAME: RangeInclusive<usize> = 48..=240;
 /// An audio frame with a single packet may be this long.
 const LONGEST_AUDIO: usize = 1200;
 /// A frame with less room left than this is closed.
@@ -60,9 +63,11 @@ impl Session {
             return;
         }
         if self.lines[line].takes_express() {
+            // What the far end waits for goes before audio, a report by the clock behind it.
             let _ = self.send_service(now, line)
-                || self.send_link_segments(now, line)
-                || (self.lines[line].takes_audio() && self.send_audio(now, line));
+                || (self.lines[line].report_is_urgent() && self.send_link_segments(now, line))
+                || (self.lines[line].takes_audio() && self.send_audio(now, line))
+                || self.send_link_segments(now, line);
         }
         if self.lines[line].takes_ordinary() && self.carries(line) {
             self.send_ordinary(now, line);
@@ -119,7 +124,7 @@ impl Session {
             return false;
         }
         let mut body = Vec::new();
-        let Some(number) = line.start_frame(kind, &mut body) else {
+        let Some(number) = line.start_frame(now, kind, &mut body) else {
             return false;
         };
         let mut writer = Writer::new(&mut body);
@@ -155,25 +160,34 @@ impl Session {
         let mut body = Vec::new();
         // The kind decides the check, and the length of the body the kind: try the short one.
         let short = FrameKind::Express(CheckKind::Short);
-        let Some(number) = self.lines[index].start_frame(short, &mut body) else {
+        let Some(number) = self.lines[index].start_frame(now, short, &mut body) else {
             return false;
         };
         let header = body.len();
-        let mut content = Vec::new();
-        let segments = self.write_audio(now, &mut content);
+        let (mut probe, mut content) = (Vec::new(), Vec::new());
+        let segments = self.write_audio(now, index, &mut content);
         if segments.is_empty() {
             return false;
         }
-        let kind = if header + content.len() <= SHORT_FRAME {
+        let keeps = segments.iter().any(|(segment, _)| segment.keeps());
+        if keeps {
+            // Until the far end says that it has the header, each packet carries its own.
+            Writer::new(&mut probe).probe();
+        }
+        let kind = if header + content.len() <= SHORT_FRAME && !keeps {
             short
         } else {
             let long = FrameKind::Express(CheckKind::Long);
             body.clear();
-            if self.lines[index].start_frame(long, &mut body).is_none() {
+            if self.lines[index]
+                .start_frame(now, long, &mut body)
+                .is_none()
+            {
                 return false;
             }
             long
         };
+        body.extend_from_slice(&probe);
         body.extend_from_slice(&content);
         let wire = self.finish(now, index, kind, number, &mut body, segments);
         self.lines[index].on_audio(wire);
@@ -181,7 +195,15 @@ impl Session {
     }
 
     /// Writes the audio packets that wait, one of each flow in turn.
-    fn write_audio(&mut self, now: Instant, content: &mut Vec<u8>) -> Vec<(SentSegment, usize)> {
+    fn write_audio(
+        &mut self,
+        now: Instant,
+        line: usize,
+        content: &mut Vec<u8>,
+    ) -> Vec<(SentSegment, usize)> {
+        let certain = self.lines[line].is_certain(now);
+        let fitting = self.lines[line].rate().bytes_in(AUDIO_FRAME_TIME);
+        let shared = fitting.clamp(*AUDIO_FRAME.start(), *AUDIO_FRAME.end());
         let mut writer = Writer::new(content);
         let mut segments = Vec::new();
         while let Some(index) = self.scheduler.next_express(&self.flows) {
@@ -189,13 +211,16 @@ impl Session {
             let most = if segments.is_empty() {
                 LONGEST_AUDIO
             } else {
-                AUDIO_FRAME
+                shared
             };
             let space = most.saturating_sub(from + writer.cost_of_next());
-            let Some(segment) = self.flows[index].write(now, space, &mut writer) else {
+            let Some(segment) = self.flows[index].write(now, space, certain, &mut writer) else {
                 break;
             };
             segments.push((segment, writer.len() - from));
+            if !writer.takes_more() {
+                break;
+            }
         }
         segments
     }
@@ -210,7 +235,7 @@ impl Session {
             return;
         }
         let mut body = Vec::new();
-        let Some(number) = self.lines[index].start_frame(kind, &mut body) else {
+        let Some(number) = self.lines[index].start_frame(now, kind, &mut body) else {
             return;
         };
         let most = self.lines[index].frame_length();
@@ -233,7 +258,7 @@ impl Session {
             if space < SMALL_REST {
                 break;
             }
-            match self.flows[chosen].write(now, space, &mut writer) {
+            match self.flows[chosen].write(now, space, true, &mut writer) {
                 Some(segment) => {
                     let bytes = writer.len() - from;
                     self.scheduler.on_sent(chosen, &self.flows[chosen], bytes);
