@@ -45,8 +45,16 @@ pub enum Trouble {
     DeviceAbsent,
     /// The modem reports no carrier, or the terminal does not let us send.
     NoCarrier,
-    /// The other side of the cable has held our output off (CTS) for a while.
-    HeldOff,
+    /// The other side of the cable holds our output off (CTS).
+    HeldOff {
+        /// For how long.
+        lasts: Duration,
+    },
+    /// The device takes no bytes.
+    Stalled {
+        /// For how long.
+        lasts: Duration,
+    },
     /// Not one byte has arrived.
     NothingHeard {
         /// For how long.
@@ -120,9 +128,17 @@ impl fmt::Display for Trouble {
                 "no carrier: the modem has no connection with the far modem. \
                  Check the pair, and that the far modem is on",
             ),
-            Self::HeldOff => f.write_str(
-                "the terminal does not let us send (CTS is off). Check its power and the cable, \
+            Self::HeldOff { lasts } => write!(
+                f,
+                "the terminal holds us off (CTS) for {:.0} s. Check its power and the cable, \
                  or set flow = \"none\" if the cable has no CTS wire",
+                lasts.as_secs_f64()
+            ),
+            Self::Stalled { lasts } => write!(
+                f,
+                "the device takes no bytes for {:.0} s. Check that the terminal is on and not \
+                 held off itself (XOFF, CTS), or that the terminal server is reached",
+                lasts.as_secs_f64()
             ),
             Self::NothingHeard { silence } => write!(
                 f,

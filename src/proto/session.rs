@@ -148,6 +148,16 @@ impl Session {
         self.settle(now);
     }
 
+    /// Takes what the driver of a line's device says still waits below, in bytes, of everything that
+    /// [`Session::poll_transmit`] has given. Only to be called where the driver knows: the report
+    /// corrects the pacer's reckoning, and a report of less than that is not believed.
+    pub fn handle_queue(&mut self, now: Instant, line: LineId, bytes: usize) {
+        self.now = now;
+        if let Some(line) = self.lines.get_mut(usize::from(line.0)) {
+            line.on_queue(now, bytes);
+        }
+    }
+
     /// Does what is due at `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         self.settle(now);
@@ -161,7 +171,8 @@ impl Session {
     }
 
     /// Appends bytes for a line to `buf`, at most `room`, and says how many. The pacer decides
-    /// how many are given, so that little waits below the core; zero means "not now".
+    /// how many are given, so that little waits below the core; zero means "not now". A `room` of
+    /// zero says that the device takes nothing: a word to the technician when that lasts.
     pub fn poll_transmit(
         &mut self,
         now: Instant,

@@ -192,10 +192,12 @@ impl Driver {
     fn transmit(&mut self, now: Instant) -> bool {
         let mut sent = false;
         for (id, line) in (0..).map(LineId).zip(&mut self.lines) {
+            let mut chunk = Vec::new();
             if !line.has_room {
+                // The session wants to know how long that lasts.
+                self.session.poll_transmit(now, id, 0, &mut chunk);
                 continue;
             }
-            let mut chunk = Vec::new();
             while chunk.len() < CHUNK {
                 let room = CHUNK - chunk.len();
                 if self.session.poll_transmit(now, id, room, &mut chunk) == 0 {
@@ -289,7 +291,13 @@ impl Driver {
         };
         match report {
             LineReport::Bytes(bytes) => self.session.handle_bytes(now, id, &bytes),
-            LineReport::Room => line.has_room = true,
+            LineReport::Room { queued } => {
+                line.has_room = true;
+                if let Some(queued) = queued {
+                    self.session.handle_queue(now, id, queued);
+                }
+            }
+            LineReport::Queue(queued) => self.session.handle_queue(now, id, queued),
             LineReport::Signals(signals) => {
                 line.status.clear_to_send = signals.clear_to_send;
                 self.session.handle_signals(now, id, signals);

@@ -97,6 +97,11 @@ impl Session {
         });
     }
 
+    pub(super) fn handle_queue(&mut self, now: Instant, line: LineId, _bytes: usize) {
+        self.at(now);
+        assert!(self.open[usize::from(line.0)], "a queue of a closed line");
+    }
+
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.at(now);
         self.timeouts += 1;
@@ -115,7 +120,7 @@ impl Session {
         buf: &mut Vec<u8>,
     ) -> usize {
         self.at(now);
-        assert!((1..=CHUNK).contains(&room));
+        assert!(room <= CHUNK);
         assert!(self.datagrams.is_empty(), "datagrams were not taken first");
         let is_recorded = self.is_recorded.get() || !self.is_recording.get();
         assert!(is_recorded, "the record was not asked for first");

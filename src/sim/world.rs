@@ -68,6 +68,10 @@ struct End {
 struct WorldLine {
     models: [LineModel; 2],
     wiring: [Wiring; 2],
+    /// Whether the device takes nothing.
+    full: [bool; 2],
+    /// Whether the driver tells what waits.
+    measured: [bool; 2],
 }
 
 impl World {
@@ -86,6 +90,8 @@ impl World {
             .map(|models| WorldLine {
                 models: models.map(LineModel::new),
                 wiring: [Wiring::Straight; 2],
+                full: [false; 2],
+                measured: [false; 2],
             })
             .collect();
         let end = || End {
@@ -159,6 +165,18 @@ impl World {
     /// Changes where the bytes of an end arrive.
     pub fn set_wiring(&mut self, side: Side, line: LineId, wiring: Wiring) {
         self.lines[usize::from(line.0)].wiring[side as usize] = wiring;
+    }
+
+    /// The device of an end takes no more bytes, or takes them again. What it has goes on its way.
+    pub fn set_full(&mut self, side: Side, line: LineId, full: bool) {
+        self.lines[usize::from(line.0)].full[side as usize] = full;
+        self.drain();
+    }
+
+    /// From now on the driver of an end's device tells the session what waits in the sender's
+    /// buffer, each time that something happens.
+    pub fn set_measured(&mut self, side: Side, line: LineId, measured: bool) {
+        self.lines[usize::from(line.0)].measured[side as usize] = measured;
     }
 
     /// The model of what `side` sends on a line, to change its weather.
@@ -270,7 +288,14 @@ impl World {
                 let model = &mut line.models[side as usize];
                 let id = LineId(index as u8);
                 self.scratch.clear();
-                session.poll_transmit(now, id, model.room(now), &mut self.scratch);
+                if line.measured[side as usize] {
+                    session.handle_queue(now, id, model.queued(now));
+                }
+                let room = match line.full[side as usize] {
+                    true => 0,
+                    false => model.room(now),
+                };
+                session.poll_transmit(now, id, room, &mut self.scratch);
                 model.handle_bytes(now, &self.scratch);
             }
             while let Some(event) = session.poll_event() {

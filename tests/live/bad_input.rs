@@ -262,6 +262,43 @@ fn told_to_stop_while_the_line_is_stalled() {
     }
 }
 
+#[test]
+fn told_to_stop_while_the_device_takes_nothing() {
+    use rustix::io::Errno;
+    use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+    let (site, desk) = (Site::new(), Desk::new());
+    // Nobody will ever read this side.
+    let master = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let port = ptsname(&master, Vec::new()).unwrap().into_string().unwrap();
+    let device = File::options().write(true).open(&port).unwrap();
+    rustix::io::ioctl_fionbio(&device, true).unwrap();
+    std::os::unix::fs::symlink(&port, site.path("line-a")).unwrap();
+
+    let mut end = site.run("room-1", "line-a", 38_400, &[control(1, &desk)]);
+    end.wait_for("an open device", is_open);
+    // What the end itself sends while it calls would take minutes to fill the device.
+    let fill = || {
+        while !matches!(rustix::io::write(&device, &[0; 512]), Err(Errno::AGAIN)) {}
+        while !matches!(rustix::io::write(&device, &[0]), Err(Errno::AGAIN)) {}
+    };
+    fill();
+    let words = "the device takes no bytes for";
+    let status = end.wait_for(words, |status| {
+        let trouble = status["stats"]["lines"][0]["trouble"].as_str();
+        trouble.is_some_and(|trouble| trouble.contains(words))
+    });
+    assert_eq!(status["devices"][0]["state"], "open");
+    end.wait_for_log(words);
+    desk.send(Kind::Media, b"to nobody");
+    end.process().signal(Signal::TERM);
+    let (code, took) = end.process().wait();
+    println!("a device that takes nothing: ended after {took:.1?}");
+    assert_eq!(code, Some(0), "{}", end.log());
+    assert!(took < Duration::from_secs(2), "{took:?}");
+}
+
 /// The equipment of one end.
 struct Room {
     audio: Desk,

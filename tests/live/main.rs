@@ -18,6 +18,7 @@
 //! | more datagrams than a queue holds; floods | `bad_input::a_flood_on_one_port_leaves_the_others_alone` | `shell/port/udp.rs`, `shell/driver_tests.rs`, `tests/sim` |
 //! | equipment's port closed | `bad_input::equipment_that_is_off_is_counted` | `shell/port/udp.rs` |
 //! | told to stop while the line is stalled | `bad_input::told_to_stop_while_the_line_is_stalled` | `shell/driver_tests.rs` |
+//! | a device whose far side never reads | `bad_input::told_to_stop_while_the_device_takes_nothing` | `shell/line/port_io.rs`, `tests/sim/stall.rs` |
 //! | a second link of the same name; a port that is taken | | `tests/cli/run.rs`, `shell/status.rs` |
 //! | the far end has another table; a loop; another speed; nobody there | `words` | `tests/sim/coming_up.rs` |
 //! | the far end speaks another version | | `proto/line` |
@@ -26,6 +27,7 @@
 mod bad_input;
 mod both_media;
 mod carry;
+mod cost;
 mod equipment;
 mod link;
 mod restart;
@@ -35,3 +37,5 @@ mod words;
 mod media;
 #[path = "../shared/program.rs"]
 mod program;
+#[path = "../shared/usage.rs"]
+mod usage;

@@ -9,6 +9,7 @@ mod control;
 mod long;
 mod real_time;
 mod recognition;
+mod stall;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]
 mod capture;

@@ -72,8 +72,6 @@ pub(crate) struct Line {
     paced: bool,
     /// Bytes that the ordinary lane may send before more audio does.
     owed: usize,
-    /// The last transmit had no room.
-    blocked: bool,
     calling: Calling,
     probe: Probe,
     counts: Counts,
@@ -161,7 +159,6 @@ impl Line {
             trouble: None,
             paced: false,
             owed: 0,
-            blocked: false,
             calling: Calling {
                 hello_at: None,
                 pause: FIRST_PAUSE,
@@ -200,6 +197,11 @@ impl Line {
             return self.sent.give_up_all();
         }
         Settled::default()
+    }
+
+    /// So many bytes of what was handed over still wait below.
+    pub(crate) fn on_queue(&mut self, now: Instant, bytes: usize) {
+        self.pacer.on_measured(now, bytes);
     }
 
     /// Begins to call: a hello at once, and then with growing pauses.

@@ -33,8 +33,7 @@ const MOST_OWED: usize = 32;
 impl Line {
     /// Bytes that the line takes now.
     pub(crate) fn allowance(&self, now: Instant, room: usize) -> usize {
-        let signals = self.watch.signals();
-        if !signals.open || signals.carrier == Some(false) || signals.clear_to_send == Some(false) {
+        if self.watch.is_held_off() {
             return 0;
         }
         room.min(self.pacer.allowance(now))
@@ -268,26 +267,26 @@ impl Line {
         self.paced = paced;
     }
 
-    /// Notes whether the device below has no room.
-    pub(crate) fn set_blocked(&mut self, blocked: bool) {
-        self.blocked = blocked;
+    /// Notes whether the device below has room. Says whether it is worth sending now.
+    pub(crate) fn begin_transmit(&mut self, now: Instant, has_room: bool) -> bool {
+        self.watch.on_room(now, has_room);
+        let is_due = self.pacer.is_due(now);
+        self.paced = !is_due;
+        is_due && has_room
     }
 
     /// When this line wants to be looked at again, and why. `is_over` says that the goodbye was
     /// said: only what is on its way still leaves.
     pub(crate) fn next_timeout(&self, now: Instant, is_over: bool) -> Option<(Instant, Timer)> {
-        let signals = self.watch.signals();
-        if !signals.open {
+        if !self.watch.signals().open {
             return None;
         }
         let mut next: Option<(Instant, Timer)> = None;
         let mut add = |at: Option<Instant>, timer| {
             next = earliest(next, at.map(|at| (at, timer)));
         };
-        // Held off by CTS or carrier: the next signal wakes us, not the clock.
-        let can_send =
-            !self.blocked && signals.carrier != Some(false) && signals.clear_to_send != Some(false);
-        if can_send {
+        // Held off: the next signal or room wakes us, not the clock.
+        if !self.watch.is_held_off() {
             let pace = self.pacer.next(now);
             add(self.paced.then_some(pace), Timer::Pace);
             if is_over {
@@ -301,6 +300,7 @@ impl Line {
                 add(later(self.probe_at()), Timer::Probe);
             }
         }
+        add(self.watch.next_word(now), Timer::Watch);
         let silent_at = |last: Option<Instant>| last.map(|last| last + self.silence());
         if self.state == LineState::Up {
             add(silent_at(self.last_heard), Timer::Watch);

@@ -5,7 +5,7 @@
 
 use crate::proto::event::{LikelyCause, TableDifference, Trouble};
 use crate::proto::signals::LineSignals;
-use crate::proto::time::{Duration, Instant};
+use crate::proto::time::{Duration, Instant, earliest};
 
 /// The far end is heard, but nothing is carried.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,6 +23,8 @@ pub(crate) enum Refusal {
 pub(crate) struct Watch {
     signals: LineSignals,
     held_off_since: Option<Instant>,
+    /// Since when the device has had no room.
+    blocked_since: Option<Instant>,
     /// Since when the line is not what it should be.
     since: Instant,
     refusal: Option<(Instant, Refusal)>,
@@ -45,7 +47,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(3);
 const FEW: u64 = 8;
 /// A refusal holds this long after its last sign.
 const REFUSAL_HOLDS: Duration = Duration::from_secs(6);
-/// CTS may be off for a moment whenever the modem's buffer is full.
+/// CTS may be off for a moment whenever the modem's buffer is full, and so may be the device.
 const HELD_OFF: Duration = Duration::from_secs(2);
 
 impl Watch {
@@ -53,6 +55,7 @@ impl Watch {
         Self {
             signals: LineSignals::CLOSED,
             held_off_since: None,
+            blocked_since: None,
             since: now,
             refusal: None,
             last_byte: None,
@@ -68,12 +71,37 @@ impl Watch {
         if signals.open && !self.signals.open {
             self.restart(now);
             self.refusal = None;
+            self.blocked_since = None;
         }
         self.held_off_since = match (signals.clear_to_send, self.held_off_since) {
             (Some(false), since) => since.or(Some(now)),
             _ => None,
         };
         self.signals = signals;
+    }
+
+    /// Takes whether the device below has room.
+    pub(crate) fn on_room(&mut self, now: Instant, has_room: bool) {
+        self.blocked_since = match has_room {
+            true => None,
+            false => self.blocked_since.or(Some(now)),
+        };
+    }
+
+    /// Whether nothing can be sent: the device has no room, or the signals hold us off.
+    pub(crate) fn is_held_off(&self) -> bool {
+        let signals = self.signals;
+        !signals.open
+            || signals.carrier == Some(false)
+            || signals.clear_to_send == Some(false)
+            || self.blocked_since.is_some()
+    }
+
+    /// When being held off becomes worth a word, if that lies ahead.
+    pub(crate) fn next_word(&self, now: Instant) -> Option<Instant> {
+        earliest(self.held_off_since, self.blocked_since)
+            .map(|since| since + HELD_OFF)
+            .filter(|&at| at > now)
     }
 
     /// Takes bytes before they are known to be anything.
@@ -133,11 +161,15 @@ impl Watch {
         if self.signals.carrier == Some(false) {
             return Some(Trouble::NoCarrier);
         }
-        if self
-            .held_off_since
-            .is_some_and(|since| now.since(since) >= HELD_OFF)
-        {
-            return Some(Trouble::HeldOff);
+        let lasting = |since: Option<Instant>| {
+            let lasts = now.since(since?);
+            (lasts >= HELD_OFF).then_some(lasts)
+        };
+        if let Some(lasts) = lasting(self.held_off_since) {
+            return Some(Trouble::HeldOff { lasts });
+        }
+        if let Some(lasts) = lasting(self.blocked_since) {
+            return Some(Trouble::Stalled { lasts });
         }
         match self.refusal(now) {
             Some(Refusal::Loop) => return Some(Trouble::Loop),
@@ -289,7 +321,31 @@ mod tests {
         assert_eq!(watch.trouble(at(2009), 1, true, true), None);
         assert_eq!(
             watch.trouble(at(2010), 1, true, true),
-            Some(Trouble::HeldOff)
+            Some(Trouble::HeldOff {
+                lasts: Duration::from_secs(2)
+            })
         );
+    }
+
+    #[test]
+    fn a_device_that_takes_nothing_gets_a_word_after_a_moment() {
+        let mut watch = open();
+        let up = |watch: &Watch, ms| watch.trouble(at(ms), 1, true, true);
+        watch.on_room(at(500), false);
+        watch.on_room(at(1000), false);
+        assert!(watch.is_held_off());
+        assert_eq!(watch.next_word(at(1000)), Some(at(2500)));
+        assert_eq!(up(&watch, 2499), None);
+        let lasts = Duration::from_secs(3);
+        assert_eq!(up(&watch, 3500), Some(Trouble::Stalled { lasts }));
+        assert_eq!(watch.next_word(at(2500)), None);
+        watch.on_room(at(3500), true);
+        assert!(!watch.is_held_off());
+        assert_eq!(up(&watch, 3500), None);
+        // What was known of the old device does not hold for one that was opened again.
+        watch.on_room(at(4000), false);
+        watch.on_signals(at(5000), LineSignals::CLOSED);
+        watch.on_signals(at(6000), LineSignals::OPEN);
+        assert_eq!(up(&watch, 8999), None);
     }
 }

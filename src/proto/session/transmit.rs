@@ -34,8 +34,10 @@ impl Session {
         if line >= self.lines.len() {
             return 0;
         }
-        // Without room the caller comes back when there is some.
-        self.lines[line].set_blocked(room == 0);
+        if !self.lines[line].begin_transmit(now, room > 0) {
+            // The caller comes back when there is room, or at the pacer's time.
+            return 0;
+        }
         let before = buf.len();
         let mut paced = false;
         loop {

@@ -7,6 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
@@ -102,6 +103,18 @@ pub(super) fn not_a_line(rdev: u64) -> Option<&'static str> {
 #[cfg(not(target_os = "linux"))]
 pub(super) fn not_a_line(_rdev: u64) -> Option<&'static str> {
     None
+}
+
+/// Whether an open port is a pseudo terminal, which has no hardware and tells nothing of it.
+#[cfg(target_os = "linux")]
+pub(super) fn is_pseudo_terminal(port: impl AsFd) -> bool {
+    // Of Unix 98: majors 136 to 143, each with 256 ports.
+    rustix::fs::fstat(port).is_ok_and(|stat| (136..=143).contains(&rustix::fs::major(stat.st_rdev)))
+}
+
+#[cfg(not(target_os = "linux"))]
+pub(super) fn is_pseudo_terminal(_port: impl AsFd) -> bool {
+    false
 }
 
 /// The adapter's latency timer behind the port at `path`, and its value in ms.

@@ -3,7 +3,8 @@
 //! A line task promises: the device is opened as soon as it is there and again whenever it was
 //! lost; nothing blocks the runtime; at most one small chunk waits for the device; and what
 //! cannot be carried is said in words, once. It assumes that the driver hands over a chunk only
-//! when it was told that there is room. Meaning and pace of the bytes are the core's.
+//! when it was told that there is room. Meaning and pace of the bytes are the core's; for that,
+//! the task measures what waits in the kernel, where the driver tells.
 //!
 //! ```text
 //!            chunks (one at a time)          writes
@@ -14,6 +15,7 @@
 
 pub mod discover;
 mod holder;
+mod port_io;
 mod problem;
 pub mod pty;
 mod reconnect;
@@ -158,7 +160,12 @@ pub(super) enum LineReport {
     /// Bytes from the line.
     Bytes(Vec<u8>),
     /// The chunk was taken: there is room for the next.
-    Room,
+    Room {
+        /// What waits below, where that is known and it is time to say so, bytes.
+        queued: Option<usize>,
+    },
+    /// The chunk has not been taken yet. So much waits, it included, bytes.
+    Queue(usize),
 }
 
 /// The largest chunk that the driver hands over at once, bytes: a few milliseconds of a fast line.

@@ -10,8 +10,7 @@ use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
@@ -19,20 +18,23 @@ use rustix::io::Errno;
 use rustix::termios::{
     ControlModes, InputModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
 };
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio_serial::{
-    ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, SerialPort, SerialStream, StopBits,
-};
+use serialport::TTYPort;
+use tokio_serial::{ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, SerialPort, StopBits};
 
 use super::discover;
 use super::holder::{Holder, owning_group};
+use super::port_io::PortIo;
 use super::problem::Problem;
 use super::{Flow, LineSetup};
 
 /// A serial port that is open.
 #[derive(Debug)]
 pub(super) struct SerialLine {
-    stream: SerialStream,
+    /// Settings, signals, and that nobody else opens it.
+    port: TTYPort,
+    io: PortIo,
+    /// Whether the driver tells what waits in the kernel. A pseudo terminal always says nothing.
+    knows_queue: bool,
     /// Most bytes that may wait in the kernel.
     bound: usize,
     baud: u32,
@@ -46,18 +48,20 @@ impl SerialLine {
     /// Why it cannot be opened.
     pub(super) fn open(path: &Path, setup: &LineSetup) -> Result<(Self, Vec<String>), Problem> {
         refuse_other_files(path)?;
-        let guard = open_guard(path)?;
-        let stream = open_stream(path, setup)?;
-        let mut remarks = settle(&guard, path, setup)?;
+        let descriptor = open_descriptor(path)?;
+        let port = open_port(path, setup)?;
+        let mut remarks = settle(&descriptor, path, setup)?;
         remarks.extend(latency_remark(path));
         let mut line = Self {
-            stream,
+            port,
+            knows_queue: !discover::is_pseudo_terminal(&descriptor),
+            io: PortIo::new(descriptor).map_err(|error| open_problem(path, error))?,
             bound: bytes_in(setup.baud, KERNEL_QUEUE).clamp(32, 4096),
             baud: setup.baud,
             watches_cts: false,
         };
         // What came before nobody listened to, and what an earlier program left is not ours.
-        if let Err(error) = line.stream.clear(ClearBuffer::All) {
+        if let Err(error) = line.port.clear(ClearBuffer::All) {
             tracing::debug!("{}: old input stays: {error}", path.display());
         }
         line.watches_cts = setup.flow == Flow::Hardware && line.clear_to_send().is_some();
@@ -71,20 +75,22 @@ impl SerialLine {
 
     /// CTS; `None` where there is no such signal, as on a pseudo terminal.
     pub(super) fn clear_to_send(&mut self) -> Option<bool> {
-        self.stream.read_clear_to_send().ok()
+        self.port.read_clear_to_send().ok()
     }
 
     /// How many bytes may be written now, so that little waits in the kernel; or how long to
     /// wait before asking again.
     pub(super) fn room(&self) -> Result<usize, Duration> {
-        room(self.queued(), self.bound, self.baud)
+        room(self.queued().unwrap_or(0), self.bound, self.baud)
     }
 
-    /// Bytes that wait in the kernel. Zero where the driver does not know, as on a pseudo terminal.
-    pub(super) fn queued(&self) -> usize {
-        self.stream
-            .bytes_to_write()
-            .map_or(0, |bytes| bytes as usize)
+    /// Bytes that wait in the kernel (`TIOCOUTQ`), those in the hardware's own buffers not among
+    /// them. `None` where the driver does not know, as on a pseudo terminal.
+    pub(super) fn queued(&self) -> Option<usize> {
+        if !self.knows_queue {
+            return None;
+        }
+        Some(self.port.bytes_to_write().ok()? as usize)
     }
 
     pub(super) fn poll_read(
@@ -92,9 +98,7 @@ impl SerialLine {
         cx: &mut Context<'_>,
         buffer: &mut [u8],
     ) -> Poll<io::Result<usize>> {
-        let mut buffer = ReadBuf::new(buffer);
-        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buffer))?;
-        Poll::Ready(Ok(buffer.filled().len()))
+        self.io.poll_read(cx, buffer)
     }
 
     pub(super) fn poll_write(
@@ -102,7 +106,7 @@ impl SerialLine {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        self.io.poll_write(cx, bytes)
     }
 }
 
@@ -110,8 +114,8 @@ impl Drop for SerialLine {
     /// Closing a port waits, up to half a minute, until its output has left. Output that is held
     /// off never leaves.
     fn drop(&mut self) {
-        if self.queued() > 0
-            && let Err(error) = self.stream.clear(ClearBuffer::Output)
+        if self.queued().is_some_and(|bytes| bytes > 0)
+            && let Err(error) = self.port.clear(ClearBuffer::Output)
         {
             tracing::debug!("unsent bytes of a serial port stay: {error}");
         }
@@ -148,25 +152,27 @@ fn refuse_other_files(path: &Path) -> Result<(), Problem> {
     Err(not_serial(path, what))
 }
 
-/// Opens the port once for asking what it is and who holds it. Stays open while the port is set
-/// up, so that there is one descriptor that a setting can be read back from.
-fn open_guard(path: &Path) -> Result<OwnedFd, Problem> {
+/// Opens the port for its bytes, and asks what it is and who holds it.
+///
+/// A descriptor of our own besides the one of the driver's library: a stream of tokio-serial is
+/// watched for input and for room as long as it lives, see [`port_io`](super::port_io).
+fn open_descriptor(path: &Path) -> Result<OwnedFd, Problem> {
     let flags = OFlags::RDWR | OFlags::NONBLOCK | OFlags::NOCTTY | OFlags::CLOEXEC;
-    let guard = rustix::fs::open(path, flags, Mode::empty())
+    let descriptor = rustix::fs::open(path, flags, Mode::empty())
         .map_err(|error| open_problem(path, error.into()))?;
-    tcgetattr(&guard).map_err(|error| match error {
+    tcgetattr(&descriptor).map_err(|error| match error {
         Errno::NOTTY | Errno::INVAL => not_serial(path, "a device of another kind"),
         error => open_problem(path, error.into()),
     })?;
-    // The stream takes this lock for good. Asked for here first, because a stream that fails to
-    // get it takes the other program's exclusive use away when it is dropped.
-    flock(&guard, FlockOperation::NonBlockingLockExclusive)
-        .and_then(|()| flock(&guard, FlockOperation::Unlock))
+    // The library takes this lock for good. Asked for here first, because a port of the library
+    // that fails to get it takes the other program's exclusive use away when it is dropped.
+    flock(&descriptor, FlockOperation::NonBlockingLockExclusive)
+        .and_then(|()| flock(&descriptor, FlockOperation::Unlock))
         .map_err(|error| open_problem(path, error.into()))?;
-    Ok(guard)
+    Ok(descriptor)
 }
 
-fn open_stream(path: &Path, setup: &LineSetup) -> Result<SerialStream, Problem> {
+fn open_port(path: &Path, setup: &LineSetup) -> Result<TTYPort, Problem> {
     let device = path.display().to_string();
     // A name that is no text cannot be handed to the driver's library.
     let Some(name) = path.to_str() else {
@@ -181,7 +187,7 @@ fn open_stream(path: &Path, setup: &LineSetup) -> Result<SerialStream, Problem> 
             Flow::Hardware => FlowControl::Hardware,
             Flow::Software => FlowControl::Software,
         });
-    SerialStream::open(&builder).map_err(|error| match error.kind() {
+    builder.open_native().map_err(|error| match error.kind() {
         ErrorKind::NoDevice => open_problem(path, Errno::BUSY.into()),
         ErrorKind::Io(kind) => open_problem(path, kind.into()),
         ErrorKind::InvalidInput | ErrorKind::Unknown => settings_problem(path, setup, &error),
@@ -378,6 +384,7 @@ mod tests {
             assert_eq!(remarks, Vec::<String>::new());
             assert_eq!(pty::slave_baud(&master).unwrap(), baud);
             assert!(!line.watches_cts(), "a pseudo terminal has no CTS");
+            assert_eq!(line.queued(), None, "it does not tell what waits");
         }
     }
 
@@ -445,6 +452,9 @@ mod tests {
         assert!(words(&at("file")).contains("an ordinary file"));
         let _socket = std::os::unix::net::UnixListener::bind(at("socket")).unwrap();
         assert!(words(&at("socket")).contains("a pipe or a socket"));
+        // Opening it would wait for somebody who reads it.
+        rustix::fs::mkfifoat(rustix::fs::CWD, at("pipe"), Mode::RUSR | Mode::WUSR).unwrap();
+        assert!(words(&at("pipe")).contains("a pipe or a socket"));
         assert!(words("/dev/null").contains("not a serial port"));
         assert!(words("/dev/tty").contains("not a serial port"));
         assert!(words("/dev/ptmx").contains("not a serial port"));

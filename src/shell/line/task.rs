@@ -81,7 +81,7 @@ impl LineTask {
                 output = &mut future => return Ok(output),
                 chunk = self.chunks.recv() => chunk.ok_or(Ended)?,
             };
-            self.report(LineReport::Room).await?;
+            self.report(LineReport::Room { queued: None }).await?;
         }
     }
 
@@ -116,6 +116,7 @@ impl LineTask {
         let mut input = [0; LARGEST_READ];
         let mut look = interval(LOOK_AT_SIGNALS);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut gauge = Gauge::default();
         loop {
             let (writable, hold) = match device.room() {
                 _ if output.is_empty() => (0, None),
@@ -134,11 +135,20 @@ impl LineTask {
                         return Err(Ended);
                     }
                 },
-                () = sleep(hold.unwrap_or_default()), if hold.is_some() => continue,
+                () = sleep(hold.unwrap_or_default()), if hold.is_some() => {
+                    if let Some(queued) = gauge.read(&device) {
+                        let queued = queued + output.len();
+                        self.report(LineReport::Queue(queued)).await?;
+                    }
+                    continue;
+                }
                 _ = look.tick(), if device.watches_signals() => {
                     let before = std::mem::replace(&mut signals, device.signals());
                     if before != signals {
                         self.report(LineReport::Signals(signals)).await?;
+                    }
+                    if signals.clear_to_send == Some(false) {
+                        look.reset_after(LOOK_WHILE_HELD_OFF);
                     }
                     continue;
                 }
@@ -151,12 +161,13 @@ impl LineTask {
                 Ok(Moved::Out(length)) => {
                     output.drain(..length);
                     if output.is_empty() {
-                        self.report(LineReport::Room).await?;
+                        let queued = gauge.read(&device);
+                        self.report(LineReport::Room { queued }).await?;
                     }
                 }
                 Err(error) => {
                     if !output.is_empty() {
-                        self.report(LineReport::Room).await?;
+                        self.report(LineReport::Room { queued: None }).await?;
                     }
                     return Ok(device.lost(&self.setup.device, error));
                 }
@@ -174,12 +185,30 @@ async fn finish(mut device: OpenDevice, mut output: &[u8]) {
                 Ok(length) => output = &output[length..],
             }
         }
-        while device.queued() > 0 {
+        while device.queued().is_some_and(|bytes| bytes > 0) {
             sleep(LOOK_AT_QUEUE).await;
         }
     };
     if timeout(FAREWELL, leaving).await.is_err() {
         tracing::debug!("the device did not take the last bytes in time");
+    }
+}
+
+/// Measures what waits in the kernel, now and then.
+#[derive(Default)]
+struct Gauge {
+    last: Option<Instant>,
+}
+
+impl Gauge {
+    /// What waits, where the device tells, and when the last time was not just now.
+    fn read(&mut self, device: &OpenDevice) -> Option<usize> {
+        if self.last.is_some_and(|last| last.elapsed() < MEASURE_EVERY) {
+            return None;
+        }
+        let queued = device.queued()?;
+        self.last = Some(Instant::now());
+        Some(queued)
     }
 }
 
@@ -264,10 +293,12 @@ impl OpenDevice {
         }
     }
 
-    fn queued(&self) -> usize {
+    /// Bytes that wait in the kernel, where it tells. Of a connection it would (`SIOCOUTQ`), but
+    /// not without unsafe code.
+    fn queued(&self) -> Option<usize> {
         match self {
             Self::Serial(port) => port.queued(),
-            Self::Tcp(_) => 0,
+            Self::Tcp(_) => None,
         }
     }
 
@@ -327,5 +358,10 @@ impl OpenDevice {
 const OPENED: &str = "open";
 const LARGEST_READ: usize = 1024;
 const LOOK_AT_SIGNALS: Duration = Duration::from_millis(250);
+/// A modem whose buffer is full holds us off for a few milliseconds: that must not become a
+/// quarter of a second.
+const LOOK_WHILE_HELD_OFF: Duration = Duration::from_millis(20);
+/// The pacer needs no more, and each measurement is a call.
+const MEASURE_EVERY: Duration = Duration::from_millis(3);
 const LOOK_AT_QUEUE: Duration = Duration::from_millis(5);
 const FAREWELL: Duration = Duration::from_millis(200);

@@ -28,8 +28,9 @@ impl Run {
             let mut stop = StopSignals::listen()?;
             let (link, handle) = Link::open(setup).await.map_err(Failure::cannot_run)?;
             tracing::info!("{name} runs; `copperlink status {name}` shows how it is");
-            let run = link.run();
-            tokio::pin!(run);
+            // A task of its own: the runtime's thread would have to wake itself, through the kernel,
+            // for each thing that a line tells a link that it runs directly.
+            let mut run = tokio::spawn(link.run());
             let ended = tokio::select! {
                 ended = &mut run => ended,
                 () = stop.next() => {
@@ -43,8 +44,9 @@ impl Run {
                 }
             };
             match ended {
-                Ok(_) => Ok(Verdict::Done),
-                Err(error) => Err(Failure::Broke(error.to_string())),
+                Ok(Ok(_)) => Ok(Verdict::Done),
+                Ok(Err(error)) => Err(Failure::Broke(error.to_string())),
+                Err(error) => Err(Failure::Broke(format!("the link ended: {error}"))),
             }
         })
     }
