@@ -132,6 +132,10 @@ pub struct SentStats {
     pub sent: u64,
     /// Bytes on the line: segments, and their share of frame overhead, repeats included.
     pub wire_bytes: u64,
+    /// Datagrams whose RTP header went as a difference.
+    pub compressed: u64,
+    /// Bytes that this saved, of headers and of what would have stood in front of them.
+    pub saved_bytes: u64,
     /// Segments that were sent again.
     pub resent: u64,
     /// Waiting now: datagrams.

@@ -7,6 +7,7 @@ mod coming_up;
 mod common;
 mod control;
 mod long;
+mod real_time;
 mod recognition;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]

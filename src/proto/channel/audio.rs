@@ -1,12 +1,19 @@
 //! Audio: packets go as they come, interrupt others, and are dropped when late.
+//!
+//! On a line that carries a frame for each packet in time, a packet in the steady form costs one
+//! byte beside its payload. When the line is too slow for that, packets gather while the line is
+//! busy, and those that wait share the next frame; none waits longer than its deadline.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use super::Part;
+use super::rtp::compress::{Compressor, Keep, Pace, Plan};
+use super::rtp::restore::{Place, Restorer};
+use super::rtp::{Difference, Head, KEEP_OVERHEAD, MOST_IN_RUN, Time};
 use crate::proto::config::ChannelConfig;
-use crate::proto::framing::segment::{Cut, FlowId, PACKET_OVERHEAD, Writer};
+use crate::proto::framing::segment::{Cut, Data, FlowId, PACKET_OVERHEAD, STEADY_OVERHEAD, Writer};
 use crate::proto::stats::{ReceivedStats, SentStats};
 use crate::proto::time::{Duration, Instant};
 
@@ -19,10 +26,71 @@ pub(super) struct Sender {
     most_packets: usize,
     deadline: Duration,
     next_number: u64,
+    compressor: Compressor,
+    steady: Steady,
+}
+
+/// Whether the receiver can complete four bits of a sequence number.
+#[derive(Debug, Default)]
+struct Steady {
+    /// The flow's place among those that may send steady packets.
+    place: Option<u8>,
+    /// Slot and sequence number of the last packet.
+    last: Option<(usize, u16)>,
+    /// Number of the packet after which each went alone in its frame and followed the one
+    /// before it.
+    regular_from: u64,
+    /// One more than the largest packet number that arrived.
+    acked: u64,
+    /// Packets lost since one arrived.
+    lost: u64,
+}
+
+/// After so many regular packets four bits say how many of them were lost.
+const REGULAR: u64 = 16;
+/// So many lost packets in a row are too many.
+const MANY_LOST: u64 = 8;
+
+impl Steady {
+    /// Whether packet `number` may go in the steady form.
+    fn may(&self, number: u64, difference: &Difference) -> bool {
+        let follows = self.last == Some((difference.slot, difference.sequence.wrapping_sub(1)));
+        let is_sure =
+            self.acked > self.regular_from || number.saturating_sub(self.regular_from) >= REGULAR;
+        follows && is_sure && !difference.marker && difference.time == Time::Linear
+    }
+
+    /// Notes what was sent: number, slot and sequence number of its last packet.
+    fn on_sent(&mut self, number: u64, last: Option<(usize, u16)>, is_regular: bool) {
+        if !is_regular {
+            self.regular_from = number;
+        }
+        self.last = last;
+    }
+
+    fn on_acked(&mut self, number: u64) {
+        self.acked = self.acked.max(number + 1);
+        self.lost = 0;
+    }
+
+    fn on_lost(&mut self, next_number: u64) {
+        self.lost += 1;
+        if self.lost >= MANY_LOST {
+            self.regular_from = next_number;
+        }
+    }
+
+    fn restart(&mut self) {
+        *self = Self {
+            place: self.place,
+            ..Self::default()
+        };
+    }
 }
 
 impl Sender {
-    pub(super) fn new(config: &ChannelConfig) -> Self {
+    /// `place`: the flow's place among those that may send steady packets, if it has one.
+    pub(super) fn new(config: &ChannelConfig, place: Option<u8>) -> Self {
         Self {
             queue: VecDeque::new(),
             bytes: 0,
@@ -30,6 +98,11 @@ impl Sender {
             most_packets: config.queue_datagrams,
             deadline: config.deadline,
             next_number: 0,
+            compressor: Compressor::default(),
+            steady: Steady {
+                place,
+                ..Steady::default()
+            },
         }
     }
 
@@ -72,24 +145,151 @@ impl Sender {
 
     pub(super) fn restart(&mut self) {
         self.next_number = 0;
+        self.compressor = Compressor::default();
+        self.steady.restart();
     }
 
+    /// Writes one segment with a packet, or with several that wait. `certain`: the far end is
+    /// known to have got what was sent a while ago.
     pub(super) fn write(
         &mut self,
         flow: FlowId,
         space: usize,
+        certain: bool,
         writer: &mut Writer<'_>,
         stats: &mut SentStats,
-    ) -> Option<Part> {
+    ) -> Option<(Part, Option<Keep>)> {
         let (_, packet) = self.queue.front()?;
-        if packet.len() + PACKET_OVERHEAD > space {
-            return None;
+        let plan = self.compressor.plan(packet, Pace::Packets);
+        let number = self.next_number;
+        let mut keep = None;
+        match plan {
+            Plan::Raw => {
+                if packet.len() + PACKET_OVERHEAD > space {
+                    return None;
+                }
+                writer.packet(flow, number, packet);
+                self.steady.on_sent(number, None, false);
+                self.sent(1, 0, stats);
+            }
+            Plan::Keep { slot, stride } => {
+                if packet.len() + PACKET_OVERHEAD + KEEP_OVERHEAD > space {
+                    return None;
+                }
+                let head = Head::keep(slot, stride);
+                writer.compressed_packet(flow, number, head.as_slice());
+                writer.more(packet);
+                keep = Some(self.compressor.on_kept(slot, stride, packet));
+                self.steady.on_sent(number, None, false);
+                self.sent(1, 0, stats);
+            }
+            Plan::Difference(difference) => {
+                if !certain {
+                    self.steady.regular_from = number;
+                }
+                self.write_difference(flow, space, difference, writer, stats)?;
+            }
         }
-        let packet = self.pop()?;
-        writer.packet(flow, self.next_number, &packet);
-        self.next_number += 1;
-        stats.sent += 1;
-        Some(Part::Packet)
+        let number = self.next_number - 1;
+        Some((Part::Packet { number }, keep))
+    }
+
+    /// Writes the first packet by its difference, and with it those that go on from there.
+    fn write_difference(
+        &mut self,
+        flow: FlowId,
+        space: usize,
+        difference: Difference,
+        writer: &mut Writer<'_>,
+        stats: &mut SentStats,
+    ) -> Option<()> {
+        let (_, packet) = self.queue.front()?;
+        let header = super::rtp::Header::of(packet)?.len();
+        let payload = packet.len() - header;
+        let slot = difference.slot;
+        let head = Head::difference(&difference, 1).as_slice().len();
+        let room = space.checked_sub(PACKET_OVERHEAD + head + payload)?;
+        let count = match difference.time {
+            Time::Linear => self.run_length(&difference, packet.len(), payload, room),
+            _ => 1,
+        };
+        let number = self.next_number;
+        let last = difference.sequence.wrapping_add(count as u16 - 1);
+        if let Some(place) = self.steady.place
+            && count == 1
+            && self.steady.may(number, &difference)
+        {
+            let steady_slot = place * 2 + slot as u8;
+            writer.steady(steady_slot, last as u8 & 0x0F, &packet[header..]);
+            self.steady.on_sent(number, Some((slot, last)), true);
+            self.sent(1, header - STEADY_OVERHEAD + PACKET_OVERHEAD, stats);
+            return Some(());
+        }
+        let head = Head::difference(&difference, count);
+        writer.compressed_packet(flow, number, head.as_slice());
+        for (_, packet) in self.queue.iter().take(count) {
+            writer.more(&packet[header..]);
+        }
+        let follows =
+            self.steady.last == Some((slot, difference.sequence.wrapping_sub(1))) && count == 1;
+        let number = number + count as u64 - 1;
+        self.steady.on_sent(number, Some((slot, last)), follows);
+        self.sent(count, header * count - head.as_slice().len(), stats);
+        Some(())
+    }
+
+    /// How many of the packets that wait can share a segment: those of that length and payload.
+    fn run_length(
+        &self,
+        first: &Difference,
+        length: usize,
+        payload: usize,
+        mut room: usize,
+    ) -> usize {
+        let goes_on = |&(i, (_, packet)): &(usize, &(Instant, Bytes))| {
+            let sequence = first.sequence.wrapping_add(i as u16);
+            packet.len() == length && self.compressor.continues(first.slot, sequence, packet)
+        };
+        let others = self.queue.iter().enumerate().skip(1).take(MOST_IN_RUN - 1);
+        let mut count = 1;
+        for _ in others.take_while(goes_on) {
+            // Empty payloads would not say how many they are.
+            if payload > room || payload == 0 {
+                break;
+            }
+            room -= payload;
+            count += 1;
+        }
+        count
+    }
+
+    /// The first packets left the queue, and so many bytes of headers were saved.
+    fn sent(&mut self, count: usize, saved: usize, stats: &mut SentStats) {
+        for _ in 0..count {
+            self.pop();
+        }
+        self.next_number += count as u64;
+        stats.sent += count as u64;
+        if saved > 0 {
+            stats.compressed += count as u64;
+            stats.saved_bytes += saved as u64;
+        }
+    }
+
+    pub(super) fn on_acked(&mut self, part: Part, keep: Option<Keep>) {
+        if let Part::Packet { number } = part {
+            self.steady.on_acked(number);
+        }
+        if let Some(keep) = keep {
+            self.compressor.on_settled(keep, true);
+        }
+    }
+
+    pub(super) fn on_lost(&mut self, keep: Option<Keep>) {
+        self.steady.on_lost(self.next_number);
+        if let Some(keep) = keep {
+            self.compressor.on_settled(keep, false);
+        }
     }
 
     fn pop(&mut self) -> Option<Bytes> {
@@ -102,35 +302,51 @@ impl Sender {
 /// Packets that come in. A line never reorders, so each is given out at once.
 #[derive(Debug, Default)]
 pub(super) struct Receiver {
+    /// Number of the next packet; the numbers count what is missing, and nothing else.
     expected: u64,
-    last: Option<Instant>,
+    restorer: Restorer,
 }
-
-/// After such a pause any number may come: seven bits cannot tell how many were lost.
-const FORGET: Duration = Duration::from_millis(500);
 
 impl Receiver {
     pub(super) fn on_packet(
         &mut self,
-        now: Instant,
+        place: Place,
         number: Cut,
-        data: &[u8],
+        data: Data<'_>,
         stats: &mut ReceivedStats,
-    ) -> Option<Bytes> {
-        let fresh = self.last.is_none_or(|last| now.since(last) > FORGET);
-        let number = if fresh {
-            number.at_least(self.expected)
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        let number = number.at_least(self.expected);
+        let count = if data.compressed {
+            self.restorer.packets(place, data.bytes, deliver)
         } else {
-            number.nearest(self.expected)
+            deliver(Bytes::copy_from_slice(data.bytes));
+            Some(1)
         };
-        if number < self.expected {
-            stats.repeated += 1;
-            return None;
-        }
+        let Some(count) = count else {
+            stats.refused += 1;
+            return;
+        };
         stats.missing += number - self.expected;
-        self.expected = number + 1;
-        self.last = Some(now);
-        Some(Bytes::copy_from_slice(data))
+        self.expected = number + count;
+    }
+
+    pub(super) fn on_steady(
+        &mut self,
+        place: Place,
+        slot: usize,
+        low: u8,
+        payload: &[u8],
+        stats: &mut ReceivedStats,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        let Some((packet, lost)) = self.restorer.steady(place, slot, low, payload) else {
+            stats.refused += 1;
+            return;
+        };
+        stats.missing += lost;
+        self.expected += lost + 1;
+        deliver(packet);
     }
 }
 
@@ -144,7 +360,7 @@ mod tests {
     }
 
     fn sender() -> Sender {
-        Sender::new(&ChannelConfig::new(1, "audio", Class::Audio))
+        Sender::new(&ChannelConfig::new(1, "audio", Class::Audio), Some(0))
     }
 
     #[test]
@@ -173,20 +389,20 @@ mod tests {
     }
 
     #[test]
-    fn losses_are_counted_and_old_packets_not_given_out() {
+    fn losses_are_counted() {
         let mut receiver = Receiver::default();
         let mut stats = ReceivedStats::default();
-        let mut take = |ms, low| {
-            receiver
-                .on_packet(at(ms), Cut::for_packet(low), b"x", &mut stats)
-                .is_some()
-        };
-        assert!(take(0, 0));
-        assert!(take(20, 3));
-        assert!(!take(40, 2));
-        assert!(take(60, 4));
-        // A cut of many seconds: the numbers have gone round.
-        assert!(take(9000, 2));
-        assert_eq!((stats.missing, stats.repeated), (2 + 125, 1));
+        let place = Place { line: 0, absent: 0 };
+        let mut delivered = 0;
+        for low in [0, 3, 4, 2] {
+            let data = Data {
+                compressed: false,
+                bytes: b"x",
+            };
+            let number = Cut::for_packet(low);
+            receiver.on_packet(place, number, data, &mut stats, &mut |_| delivered += 1);
+        }
+        // The last one: the numbers have gone round.
+        assert_eq!((delivered, stats.missing), (4, 2 + 61));
     }
 }

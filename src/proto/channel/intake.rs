@@ -6,10 +6,10 @@
 
 use super::Flow;
 use super::recognise::Recogniser;
-use crate::proto::config::{Class, LinkConfig, Medium, Port, PortKind};
-use crate::proto::framing::segment::FlowId;
+use crate::proto::config::{ChannelConfig, Class, LinkConfig, Medium, Port, PortKind};
+use crate::proto::framing::segment::{FlowId, STEADY_FLOWS};
 use crate::proto::stats::StreamStats;
-use crate::proto::time::Instant;
+use crate::proto::time::{BitRate, Instant};
 
 /// Where the datagrams of one port go.
 #[derive(Debug)]
@@ -25,11 +25,15 @@ impl Intake {
     /// The flows of a link in the order of their numbers, and the intakes before them.
     pub(crate) fn of(config: &LinkConfig) -> (Vec<Flow>, Vec<Self>) {
         let (mut flows, mut intakes): (Vec<Flow>, Vec<Self>) = Default::default();
+        let rate = config.lines.iter().map(|line| line.rate).max();
         for channel in config.channels_by_id() {
             for (flow, kind) in channel.flows() {
                 // The order wire has flow 0; validate() keeps the number below 32.
                 let id = FlowId(flows.len() as u8 + 1);
-                let flow = Flow::new(id, &flow, kind).of_channel(channel.class);
+                let place = flows.iter().filter(|flow| flow.is_express()).count();
+                let place = (place < STEADY_FLOWS).then_some(place as u8);
+                let flow = within_reach(flow, rate);
+                let flow = Flow::new(id, &flow, kind, place).of_channel(channel.class);
                 if intakes.last().is_none_or(|last| last.port != flow.port) {
                     let carries_both = channel.class == Class::Rtp && kind == PortKind::Media;
                     intakes.push(Self {
@@ -62,10 +66,24 @@ impl Intake {
     }
 }
 
+/// A flow with a deadline that a line of that rate can keep.
+fn within_reach(mut flow: ChannelConfig, rate: Option<BitRate>) -> ChannelConfig {
+    if flow.class == Class::Audio
+        && let Some(rate) = rate
+    {
+        flow.deadline = flow.deadline.max(rate.time_for(AUDIO_REACH));
+    }
+    flow
+}
+
+/// The least line time that an audio packet may wait: a frame with some packets, while the one
+/// before it is on the line.
+const AUDIO_REACH: usize = 96;
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::config::{ChannelConfig, ChannelId, SessionId};
+    use crate::proto::config::{ChannelId, SessionId};
     use crate::proto::time::Duration;
 
     fn link(channels: Vec<ChannelConfig>) -> LinkConfig {

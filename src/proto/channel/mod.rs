@@ -19,27 +19,39 @@ mod queue;
 mod ranges;
 mod reassembly;
 mod recognise;
+pub(crate) mod rtp;
 
 use bytes::Bytes;
 
 use super::config::{ChannelConfig, Class, Medium, Port, PortKind};
 use super::error::Refused;
-use super::framing::segment::{Cut, FlowId, Writer};
+use super::framing::segment::{Cut, Data, FlowId, Writer};
 use super::stats::{ChannelStats, ReceivedStats, SentStats};
 use super::time::{Duration, Instant, earliest};
+use rtp::compress::Keep;
+pub(crate) use rtp::restore::Place;
 
 /// What a frame carried of a flow, remembered until the frame's fate is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct SentSegment {
     pub(crate) flow: FlowId,
     part: Part,
+    /// The context that its header became.
+    keep: Option<Keep>,
+}
+
+impl SentSegment {
+    /// Whether a header in it became a context: then it needs the long check.
+    pub(crate) fn keeps(&self) -> bool {
+        self.keep.is_some()
+    }
 }
 
 /// Which part of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// An audio packet: nobody asks for it again.
-    Packet,
+    /// Audio packets up to this number: nobody asks for them again.
+    Packet { number: u64 },
     /// Bytes `start..end` of a message and the check behind it.
     Bytes { number: u64, start: u32, end: u32 },
     /// The word that lower numbers will not come.
@@ -56,6 +68,7 @@ impl SentSegment {
                 start: 0,
                 end: 1,
             },
+            keep: None,
         }
     }
 }
@@ -93,8 +106,14 @@ enum Incoming {
 const RTCP_DEADLINE: Duration = Duration::from_secs(1);
 
 impl Flow {
-    /// The flow of a channel's media or RTCP.
-    pub(crate) fn new(id: FlowId, config: &ChannelConfig, kind: PortKind) -> Self {
+    /// The flow of a channel's media or RTCP. `place`: its place among the audio flows that may
+    /// send steady packets, if it is one of them.
+    pub(crate) fn new(
+        id: FlowId,
+        config: &ChannelConfig,
+        kind: PortKind,
+        place: Option<u8>,
+    ) -> Self {
         let port = Port {
             channel: config.id,
             kind,
@@ -106,13 +125,19 @@ impl Flow {
         };
         let (outgoing, incoming) = match (kind, config.class) {
             (PortKind::Media, Class::Audio) => (
-                Outgoing::Audio(audio::Sender::new(config)),
+                Outgoing::Audio(audio::Sender::new(config, place)),
                 Incoming::Audio(audio::Receiver::default()),
             ),
-            _ => (
-                Outgoing::Messages(queue::Sender::new(config, deadline)),
-                Incoming::Messages(reassembly::Receiver::new(deadline)),
-            ),
+            (kind, class) => {
+                let mut sender = queue::Sender::new(config, deadline);
+                if kind == PortKind::Media && class == Class::Video {
+                    sender = sender.compressing();
+                }
+                (
+                    Outgoing::Messages(sender),
+                    Incoming::Messages(reassembly::Receiver::new(deadline)),
+                )
+            }
         };
         let name = match kind {
             PortKind::Media => config.name.clone(),
@@ -223,15 +248,19 @@ impl Flow {
         }
     }
 
-    /// Writes one segment of at most `space` bytes. `None` when nothing fits.
+    /// Writes one segment of at most `space` bytes. `None` when nothing fits. `certain`: the far
+    /// end is known to have got what was sent a while ago.
     pub(crate) fn write(
         &mut self,
         now: Instant,
         space: usize,
+        certain: bool,
         writer: &mut Writer<'_>,
     ) -> Option<SentSegment> {
-        let part = match &mut self.outgoing {
-            Outgoing::Audio(sender) => sender.write(self.id, space, writer, &mut self.sent),
+        let (part, keep) = match &mut self.outgoing {
+            Outgoing::Audio(sender) => {
+                sender.write(self.id, space, certain, writer, &mut self.sent)
+            }
             Outgoing::Messages(sender) => {
                 self.sent.dropped_late += sender.drop_hopeless(now);
                 sender.write(now, self.id, space, writer, &mut self.sent)
@@ -240,6 +269,7 @@ impl Flow {
         Some(SentSegment {
             flow: self.id,
             part,
+            keep,
         })
     }
 
@@ -250,38 +280,75 @@ impl Flow {
 
     /// The far end has this segment.
     pub(crate) fn on_acked(&mut self, segment: SentSegment) {
-        if let Outgoing::Messages(sender) = &mut self.outgoing {
-            sender.on_acked(segment.part);
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.on_acked(segment.part, segment.keep),
+            Outgoing::Messages(sender) => {
+                if let Some(keep) = segment.keep {
+                    sender.on_keep(keep, true);
+                }
+                sender.on_acked(segment.part);
+            }
         }
     }
 
     /// The far end does not have this segment.
     pub(crate) fn on_lost(&mut self, segment: SentSegment) {
-        if let Outgoing::Messages(sender) = &mut self.outgoing {
-            sender.on_lost(segment.part);
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.on_lost(segment.keep),
+            Outgoing::Messages(sender) => {
+                if let Some(keep) = segment.keep {
+                    sender.on_keep(keep, false);
+                }
+                sender.on_lost(segment.part);
+            }
         }
     }
 
-    /// Takes an audio packet from the line.
-    pub(crate) fn on_packet(&mut self, now: Instant, number: Cut, data: &[u8]) -> Option<Bytes> {
-        let Incoming::Audio(receiver) = &mut self.incoming else {
-            self.received.refused += 1;
-            return None;
-        };
-        receiver.on_packet(now, number, data, &mut self.received)
+    /// Takes audio packets from the line.
+    pub(crate) fn on_packet(
+        &mut self,
+        place: Place,
+        number: Cut,
+        data: Data<'_>,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Audio(receiver) => {
+                receiver.on_packet(place, number, data, &mut self.received, deliver);
+            }
+            Incoming::Messages(_) => self.received.refused += 1,
+        }
+    }
+
+    /// Takes a steady audio packet from the line, which goes by that context of the flow.
+    pub(crate) fn on_steady(
+        &mut self,
+        place: Place,
+        context: usize,
+        low: u8,
+        payload: &[u8],
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Audio(receiver) => {
+                receiver.on_steady(place, context, low, payload, &mut self.received, deliver);
+            }
+            Incoming::Messages(_) => self.received.refused += 1,
+        }
     }
 
     /// Takes a whole message from the line.
     pub(crate) fn on_message(
         &mut self,
         now: Instant,
+        place: Place,
         number: Cut,
-        data: &[u8],
+        data: Data<'_>,
         deliver: &mut dyn FnMut(Bytes),
     ) {
         match &mut self.incoming {
             Incoming::Messages(receiver) => {
-                receiver.on_message(now, number, data, &mut self.received, deliver);
+                receiver.on_message(now, place, number, data, &mut self.received, deliver);
             }
             Incoming::Audio(_) => self.received.refused += 1,
         }

@@ -10,6 +10,8 @@ use bytes::Bytes;
 
 use super::Part;
 use super::ranges::Ranges;
+use super::rtp::compress::{Compressor, Keep, Pace, Plan};
+use super::rtp::{Head, Header, KEEP_OVERHEAD};
 use crate::proto::config::ChannelConfig;
 use crate::proto::error::Refused;
 use crate::proto::framing::check::datagram_check;
@@ -38,6 +40,8 @@ pub(super) struct Sender {
     /// The far end must be told that it waits in vain.
     advance: bool,
     service: Service,
+    /// For flows that carry RTP.
+    compressor: Option<Compressor>,
 }
 
 /// How fast the line takes messages of this flow, while more wait than it takes.
@@ -131,6 +135,15 @@ impl Sender {
             lost: VecDeque::new(),
             advance: false,
             service: Service::default(),
+            compressor: None,
+        }
+    }
+
+    /// With RTP headers compressed.
+    pub(super) fn compressing(self) -> Self {
+        Self {
+            compressor: Some(Compressor::default()),
+            ..self
         }
     }
 
@@ -229,22 +242,27 @@ impl Sender {
         space: usize,
         writer: &mut Writer<'_>,
         stats: &mut SentStats,
-    ) -> Option<Part> {
+    ) -> Option<(Part, Option<Keep>)> {
         if self.advance {
             if space < 4 {
                 return None;
             }
             writer.advance(flow, self.first);
             self.advance = false;
-            return Some(Part::Advance);
+            return Some((Part::Advance, None));
         }
         let index = self.next_message()?;
         let number = self.first + index as u64;
         let message = &mut self.queue[index];
         let (waiting, again) = message.waiting()?;
         let whole = waiting == (0..message.end());
+        let mut keep = None;
+        // A difference is never longer than the header it stands for; a context has its word in front.
+        let most = message.data.len() + MESSAGE_OVERHEAD + KEEP_OVERHEAD;
         let sent = if whole && message.data.len() + MESSAGE_OVERHEAD <= space {
-            writer.message(flow, number, &message.data);
+            let compressor = self.compressor.as_mut().filter(|_| most <= space);
+            let data = &message.data;
+            keep = write_whole(compressor, flow, number, data, writer, stats);
             waiting
         } else {
             let room = space.checked_sub(PIECE_OVERHEAD)?;
@@ -264,11 +282,12 @@ impl Sender {
             sent
         };
         self.note_sent(now, index, sent.clone(), again, stats);
-        Some(Part::Bytes {
+        let part = Part::Bytes {
             number,
             start: sent.start,
             end: sent.end,
-        })
+        };
+        Some((part, keep))
     }
 
     fn note_sent(
@@ -302,6 +321,13 @@ impl Sender {
         }
     }
 
+    /// What became of a header that the far end was to keep.
+    pub(super) fn on_keep(&mut self, keep: Keep, arrived: bool) {
+        if let Some(compressor) = &mut self.compressor {
+            compressor.on_settled(keep, arrived);
+        }
+    }
+
     pub(super) fn on_acked(&mut self, part: Part) {
         let Part::Bytes { number, start, end } = part else {
             return;
@@ -322,7 +348,7 @@ impl Sender {
 
     pub(super) fn on_lost(&mut self, part: Part) {
         match part {
-            Part::Packet => {}
+            Part::Packet { .. } => {}
             Part::Advance => self.advance = true,
             Part::Bytes { number, start, end } => {
                 let Some(message) = self.begun_message(number) else {
@@ -363,6 +389,7 @@ impl Sender {
         self.first = 0;
         self.begun = 0;
         self.begun_bytes = 0;
+        self.compressor = self.compressor.take().map(|_| Compressor::default());
     }
 
     fn begun_message(&mut self, number: u64) -> Option<&mut Message> {
@@ -399,6 +426,37 @@ impl Sender {
     }
 }
 
+/// Writes a whole message, with its RTP header compressed if that can be.
+fn write_whole(
+    compressor: Option<&mut Compressor>,
+    flow: FlowId,
+    number: u64,
+    data: &[u8],
+    writer: &mut Writer<'_>,
+    stats: &mut SentStats,
+) -> Option<Keep> {
+    let Some(compressor) = compressor else {
+        writer.message(flow, number, data);
+        return None;
+    };
+    match compressor.plan(data, Pace::Frames) {
+        Plan::Raw => writer.message(flow, number, data),
+        Plan::Keep { slot, stride } => {
+            let head = Head::keep(slot, stride);
+            writer.compressed_message(flow, number, head.as_slice(), data);
+            return Some(compressor.on_kept(slot, stride, data));
+        }
+        Plan::Difference(difference) => {
+            let header = Header::of(data).map_or(0, |header| header.len());
+            let head = Head::difference(&difference, 1);
+            writer.compressed_message(flow, number, head.as_slice(), &data[header..]);
+            stats.compressed += 1;
+            stats.saved_bytes += (header - head.as_slice().len()) as u64;
+        }
+    }
+    None
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -424,7 +482,7 @@ mod tests {
     fn send(sender: &mut Sender, space: usize) -> Option<(String, Part)> {
         let mut body = Vec::new();
         let mut stats = SentStats::default();
-        let part = sender.write(
+        let (part, _) = sender.write(
             at(0),
             FlowId(1),
             space,
@@ -435,7 +493,7 @@ mod tests {
         let mut rest = body.as_slice();
         let words = match segment::read(&mut rest)? {
             Segment::Message { number, data, .. } => {
-                format!("message {} {}", number.nearest(0), data.len())
+                format!("message {} {}", number.nearest(0), data.bytes.len())
             }
             Segment::Piece {
                 number,

@@ -10,9 +10,10 @@ use bytes::Bytes;
 use super::Piece;
 use super::queue::WINDOW;
 use super::ranges::Ranges;
+use super::rtp::restore::{Place, Restorer};
 use crate::proto::config::Class;
 use crate::proto::framing::check::datagram_check;
-use crate::proto::framing::segment::{Cut, MESSAGE_WINDOW};
+use crate::proto::framing::segment::{Cut, Data, MESSAGE_WINDOW};
 use crate::proto::stats::ReceivedStats;
 use crate::proto::time::{Duration, Instant};
 
@@ -28,6 +29,7 @@ pub(super) struct Receiver {
     hold: Option<Duration>,
     /// Since when the first whole message in `pending` waits.
     blocked_since: Option<Instant>,
+    restorer: Restorer,
 }
 
 /// A message that is not given out yet.
@@ -53,6 +55,7 @@ impl Receiver {
             bytes: 0,
             hold,
             blocked_since: None,
+            restorer: Restorer::default(),
         }
     }
 
@@ -70,6 +73,32 @@ impl Receiver {
     }
 
     pub(super) fn on_message(
+        &mut self,
+        now: Instant,
+        place: Place,
+        number: Cut,
+        data: Data<'_>,
+        stats: &mut ReceivedStats,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        if !data.compressed {
+            self.on_whole(now, number, data.bytes, stats, deliver);
+            return;
+        }
+        // First of all: what is acknowledged may be used, whatever becomes of this message.
+        let mut restored = None;
+        let count = self.restorer.packets(place, data.bytes, &mut |packet| {
+            restored = Some(packet);
+        });
+        match restored {
+            Some(packet) if count == Some(1) => {
+                self.on_whole(now, number, &packet, stats, deliver);
+            }
+            _ => stats.refused += 1,
+        }
+    }
+
+    fn on_whole(
         &mut self,
         now: Instant,
         number: Cut,
@@ -352,7 +381,7 @@ mod tests {
         fn message(&mut self, receiver: &mut Receiver, ms: u64, number: u64) {
             let data = number.to_le_bytes();
             let given = &mut self.given;
-            receiver.on_message(
+            receiver.on_whole(
                 at(ms),
                 Cut::for_message(number),
                 &data,

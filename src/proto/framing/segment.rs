@@ -5,14 +5,17 @@
 //!   7   6 5   4 3 2 1 0
 //! +---+-----+-----------+
 //! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance
-//! | 0 | 0 1 | flow      |  packet:  P nnnnnnn             [length] data
-//! | 0 | 1 0 | flow      |  message: nnnnnnnn P nnnnnnn    [length] data
-//! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P nnnnnnn    place [length] data
-//! | 1 |  reserved       |  packets with a compressed header
-//! +---+-----+-----------+
+//! | 0 | 0 1 | flow      |  packet:  P C nnnnnn            [length] data
+//! | 0 | 1 0 | flow      |  message: nnnnnnnn P C nnnnnn   [length] data
+//! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P 0 nnnnnn   place [length] data
+//! | 1 | slot  | q q q q |  steady packet: payload to the end of the frame
+//! +---+-----------------+
 //!
 //! P       a length follows; without it the data runs to the end of the frame
+//! C       the data has a compressed RTP header (see `channel/rtp.rs`)
 //! n       number of the packet or message within its flow, low byte first
+//! slot    twice the place of an audio flow among the first four of the link, plus a context
+//! q       low bits of the RTP sequence number
 //! length  varint, bytes of data
 //! place   varint: twice the offset of the data in its datagram; plus one on the last piece
 //! advance flow (1), number (2): nothing with a lower number will come any more
@@ -42,17 +45,23 @@ pub(crate) enum Segment<'a> {
     Close,
     /// Nothing below this message number will come.
     Advance { flow: FlowId, number: Cut },
-    /// A whole datagram of an audio flow.
+    /// A whole datagram of an audio flow, or several.
     Packet {
         flow: FlowId,
         number: Cut,
-        data: &'a [u8],
+        data: Data<'a>,
+    },
+    /// A datagram of an audio flow that goes on as the ones before it did.
+    Steady {
+        slot: u8,
+        low: u8,
+        payload: &'a [u8],
     },
     /// A whole datagram.
     Message {
         flow: FlowId,
         number: Cut,
-        data: &'a [u8],
+        data: Data<'a>,
     },
     /// A piece of a datagram.
     Piece {
@@ -62,6 +71,14 @@ pub(crate) enum Segment<'a> {
         last: bool,
         data: &'a [u8],
     },
+}
+
+/// What stands for a whole datagram.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Data<'a> {
+    /// Its RTP header is compressed.
+    pub(crate) compressed: bool,
+    pub(crate) bytes: &'a [u8],
 }
 
 /// The low bits of a number within a flow.
@@ -118,9 +135,17 @@ pub(crate) const PIECE_OVERHEAD: usize = 6;
 /// Most bytes that a length adds to a segment.
 pub(crate) const LENGTH_OVERHEAD: usize = 2;
 
-const PACKET_BITS: u32 = 7;
-const MESSAGE_BITS: u32 = 15;
+/// Bytes in front of the payload of a steady packet.
+pub(crate) const STEADY_OVERHEAD: usize = 1;
+/// Audio flows that may send steady packets.
+pub(crate) const STEADY_FLOWS: usize = 4;
+
+const PACKET_BITS: u32 = 6;
+const MESSAGE_BITS: u32 = 14;
 const LENGTH_FLAG: u8 = 0x80;
+const COMPRESSED_FLAG: u8 = 0x40;
+const NUMBER_MASK: u8 = 0x3F;
+const STEADY_FLAG: u8 = 0x80;
 
 const KIND_LINK: u8 = 0;
 const KIND_PACKET: u8 = 1;
@@ -138,6 +163,8 @@ pub(crate) struct Writer<'a> {
     body: &'a mut Vec<u8>,
     /// Where the length of the last segment would go, and the byte with its flag.
     open: Option<OpenEnd>,
+    /// The last segment runs to the end of the frame.
+    closed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -149,12 +176,21 @@ struct OpenEnd {
 impl<'a> Writer<'a> {
     /// Writes behind what `body` holds.
     pub(crate) fn new(body: &'a mut Vec<u8>) -> Self {
-        Self { body, open: None }
+        Self {
+            body,
+            open: None,
+            closed: false,
+        }
     }
 
     /// Bytes written so far, header included.
     pub(crate) fn len(&self) -> usize {
         self.body.len()
+    }
+
+    /// Whether another segment may follow.
+    pub(crate) fn takes_more(&self) -> bool {
+        !self.closed
     }
 
     /// What the next segment costs the one before it.
@@ -189,19 +225,55 @@ impl<'a> Writer<'a> {
         self.message_number(number);
     }
 
-    /// A packet of an audio flow.
+    /// A packet of an audio flow, as it is.
     pub(crate) fn packet(&mut self, flow: FlowId, number: u64, data: &[u8]) {
         self.begin(KIND_PACKET, flow.0);
-        let flag_at = self.body.len();
-        self.body.push(number as u8 & !LENGTH_FLAG);
-        self.data(flag_at, data);
+        self.body.push(number as u8 & NUMBER_MASK);
+        self.data(self.body.len() - 1, data);
     }
 
-    /// A whole datagram.
+    /// Packets of an audio flow with a compressed header; what follows of them is for
+    /// [`Writer::more`].
+    pub(crate) fn compressed_packet(&mut self, flow: FlowId, number: u64, head: &[u8]) {
+        self.begin(KIND_PACKET, flow.0);
+        self.body.push(number as u8 & NUMBER_MASK | COMPRESSED_FLAG);
+        self.data(self.body.len() - 1, head);
+    }
+
+    /// A steady packet. Nothing can follow it in its frame.
+    pub(crate) fn steady(&mut self, slot: u8, low: u8, payload: &[u8]) {
+        debug_assert!(slot < 8 && low < 16);
+        self.end_last();
+        self.closed = true;
+        self.body.push(STEADY_FLAG | slot << 4 | low);
+        self.body.extend_from_slice(payload);
+    }
+
+    /// A whole datagram, as it is.
     pub(crate) fn message(&mut self, flow: FlowId, number: u64, data: &[u8]) {
         self.begin(KIND_MESSAGE, flow.0);
         let flag_at = self.message_number(number);
         self.data(flag_at, data);
+    }
+
+    /// A whole datagram with a compressed header.
+    pub(crate) fn compressed_message(
+        &mut self,
+        flow: FlowId,
+        number: u64,
+        head: &[u8],
+        payload: &[u8],
+    ) {
+        self.begin(KIND_MESSAGE, flow.0);
+        let flag_at = self.message_number(number);
+        self.body[flag_at] |= COMPRESSED_FLAG;
+        self.data(flag_at, head);
+        self.more(payload);
+    }
+
+    /// Goes on with the data of the last segment.
+    pub(crate) fn more(&mut self, data: &[u8]) {
+        self.body.extend_from_slice(data);
     }
 
     /// A piece of a datagram, made of two parts that stand one behind the other.
@@ -221,7 +293,13 @@ impl<'a> Writer<'a> {
     }
 
     fn begin(&mut self, kind: u8, low: u8) {
-        debug_assert!(low < 32);
+        debug_assert!(low < 32 && !self.closed);
+        self.end_last();
+        self.body.push(kind << 5 | low);
+    }
+
+    /// Gives the last segment its length: another follows.
+    fn end_last(&mut self) {
         if let Some(open) = self.open.take() {
             let len = self.body.len() - open.data_at;
             let (bytes, count) = varint::encoded(len as u32);
@@ -229,13 +307,12 @@ impl<'a> Writer<'a> {
                 .splice(open.data_at..open.data_at, bytes[..count].iter().copied());
             self.body[open.flag_at] |= LENGTH_FLAG;
         }
-        self.body.push(kind << 5 | low);
     }
 
     /// Returns where the byte with the length flag is.
     fn message_number(&mut self, number: u64) -> usize {
         self.body.push(number as u8);
-        self.body.push((number >> 8) as u8 & !LENGTH_FLAG);
+        self.body.push((number >> 8) as u8 & NUMBER_MASK);
         self.body.len() - 1
     }
 
@@ -251,6 +328,13 @@ impl<'a> Writer<'a> {
 /// Takes a segment off the front; `None` when it is not one: then the whole frame is refused.
 pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
     let first = take(bytes, 1)?[0];
+    if first & STEADY_FLAG != 0 {
+        return Some(Segment::Steady {
+            slot: first >> 4 & 7,
+            low: first & 0x0F,
+            payload: std::mem::take(bytes),
+        });
+    }
     let low = first & 0x1F;
     let flow = FlowId(low);
     match first >> 5 {
@@ -258,21 +342,30 @@ pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
         KIND_PACKET => {
             let byte = take(bytes, 1)?[0];
             let number = Cut {
-                low: u64::from(byte & !LENGTH_FLAG),
+                low: u64::from(byte & NUMBER_MASK),
                 bits: PACKET_BITS,
             };
-            let data = read_data(byte, bytes)?;
+            let data = Data {
+                compressed: byte & COMPRESSED_FLAG != 0,
+                bytes: read_data(byte, bytes)?,
+            };
             Some(Segment::Packet { flow, number, data })
         }
         KIND_MESSAGE => {
-            let (number, flag) = read_message_number(bytes)?;
-            let data = read_data(flag, bytes)?;
+            let (number, flags) = read_message_number(bytes)?;
+            let data = Data {
+                compressed: flags & COMPRESSED_FLAG != 0,
+                bytes: read_data(flags, bytes)?,
+            };
             Some(Segment::Message { flow, number, data })
         }
         KIND_PIECE => {
-            let (number, flag) = read_message_number(bytes)?;
+            let (number, flags) = read_message_number(bytes)?;
             let place = varint::read(bytes)?;
-            let data = read_data(flag, bytes)?;
+            if flags & COMPRESSED_FLAG != 0 {
+                return None;
+            }
+            let data = read_data(flags, bytes)?;
             let (offset, last) = ((place >> 1) as usize, place & 1 == 1);
             Some(Segment::Piece {
                 flow,
@@ -282,6 +375,7 @@ pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
                 data,
             })
         }
+        // The first bit is clear.
         _ => None,
     }
 }
@@ -293,8 +387,8 @@ fn read_link<'a>(service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
         LINK_CLOSE => Some(Segment::Close),
         LINK_ADVANCE => {
             let flow = take(bytes, 1)?[0];
-            let (number, flag) = read_message_number(bytes)?;
-            (flow < 32 && flag & LENGTH_FLAG == 0).then_some(Segment::Advance {
+            let (number, flags) = read_message_number(bytes)?;
+            (flow < 32 && flags & !NUMBER_MASK == 0).then_some(Segment::Advance {
                 flow: FlowId(flow),
                 number,
             })
@@ -305,7 +399,7 @@ fn read_link<'a>(service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
 
 fn read_message_number(bytes: &mut &[u8]) -> Option<(Cut, u8)> {
     let number = take(bytes, 2)?;
-    let low = u64::from(number[0]) | u64::from(number[1] & !LENGTH_FLAG) << 8;
+    let low = u64::from(number[0]) | u64::from(number[1] & NUMBER_MASK) << 8;
     Some((
         Cut {
             low,
@@ -348,13 +442,13 @@ mod tests {
             body,
             [
                 [0x43, 0x02, 0x81, 2, b'a', b'b'].as_slice(),
-                &[0x64, 0xFF, 0xFF, 0xD9, 0x04, 2, b'c', b'd'],
+                &[0x64, 0xFF, 0xBF, 0xD9, 0x04, 2, b'c', b'd'],
                 &[0x21, 0x01, b'e'],
             ]
             .concat()
         );
         let segments = read_all(&body).expect("well formed");
-        assert!(matches!(&segments[0], Segment::Message { data: b"ab", .. }));
+        assert!(matches!(&segments[0], Segment::Message { data, .. } if data.bytes == b"ab"));
         assert!(matches!(
             &segments[1],
             Segment::Piece {
@@ -365,8 +459,8 @@ mod tests {
             }
         ));
         assert!(
-            matches!(&segments[2], Segment::Packet { flow: FlowId(1), number, data: b"e" }
-            if number.nearest(0x101) == 0x101)
+            matches!(&segments[2], Segment::Packet { flow: FlowId(1), number, data }
+            if number.nearest(0x101) == 0x101 && data.bytes == b"e")
         );
     }
 
@@ -375,19 +469,42 @@ mod tests {
         assert!(read_all(&[0x41, 0, 0x80, 3, 1, 2, 3]).is_some());
         assert!(read_all(&[0x41, 0, 0x80, 4, 1, 2, 3]).is_none());
         assert!(read_all(&[0x41, 0]).is_none());
-        assert!(read_all(&[0x80]).is_none(), "reserved");
+        assert!(
+            read_all(&[0x61, 0, 0x40, 1, 1]).is_none(),
+            "no compressed piece"
+        );
         assert!(read_all(&[0x00]).is_none(), "no such service");
         assert!(read_all(&[0x04, 32, 0, 0]).is_none(), "no such flow");
     }
 
     #[test]
+    fn a_steady_packet_runs_to_the_end_of_the_frame() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        writer.compressed_packet(FlowId(2), 0x45, &[0x41]);
+        writer.more(b"ab");
+        writer.steady(5, 9, b"cd");
+        assert_eq!(body, [0x22, 0xC5, 3, 0x41, b'a', b'b', 0xD9, b'c', b'd']);
+        let segments = read_all(&body).expect("well formed");
+        let [
+            Segment::Packet { data, .. },
+            Segment::Steady { slot, low, payload },
+        ] = &segments[..]
+        else {
+            panic!("{segments:?}");
+        };
+        assert_eq!((data.compressed, data.bytes), (true, b"\x41ab".as_slice()));
+        assert_eq!((*slot, *low, *payload), (5, 9, b"cd".as_slice()));
+    }
+
+    #[test]
     fn a_number_is_completed_to_the_nearest() {
-        let cut = Cut { low: 5, bits: 15 };
+        let cut = Cut { low: 5, bits: 14 };
         assert_eq!(cut.nearest(0), 5);
-        assert_eq!(cut.nearest(0x8000), 0x8005);
-        assert_eq!(cut.nearest(0x7FF0), 0x8005);
-        assert_eq!(cut.nearest(0xC004), 0x8005);
-        assert_eq!(cut.nearest(0xC006), 0x10005);
+        assert_eq!(cut.nearest(0x4000), 0x4005);
+        assert_eq!(cut.nearest(0x3FF0), 0x4005);
+        assert_eq!(cut.nearest(0x6004), 0x4005);
+        assert_eq!(cut.nearest(0x6006), 0x8005);
     }
 
     proptest! {

@@ -253,6 +253,11 @@ impl Line {
         })
     }
 
+    /// How many frames of the far end did not arrive so far.
+    pub(crate) fn absent(&self) -> u64 {
+        self.received.absent()
+    }
+
     /// Notes a good numbered frame.
     pub(crate) fn on_frame(
         &mut self,

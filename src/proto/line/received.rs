@@ -25,6 +25,8 @@ pub(crate) struct Received {
     urgent: bool,
     /// Lowest number that was news since the last report.
     lowest_news: u64,
+    /// Frames that arrived.
+    arrived: u64,
     /// The same of the reports before, newest first.
     reported: [u64; 2],
     last_report: Instant,
@@ -57,6 +59,7 @@ impl Received {
             unreported: 0,
             unreported_since: now,
             urgent: false,
+            arrived: 0,
             lowest_news: 0,
             reported: [0; 2],
             last_report: now,
@@ -70,6 +73,12 @@ impl Received {
         self.largest
             .map_or(0, |(largest, _)| largest + 1)
             .max(self.announced)
+    }
+
+    /// How many frames up to the largest did not arrive, those on their way included.
+    pub(crate) fn absent(&self) -> u64 {
+        self.largest
+            .map_or(0, |(largest, _)| (largest + 1).saturating_sub(self.arrived))
     }
 
     /// The far end's next frame has this number: frames before it will not come any more.
@@ -107,6 +116,7 @@ impl Received {
             }
             self.map |= bit;
         }
+        self.arrived += 1;
         self.lowest_news = self.lowest_news.min(number);
         if eliciting {
             if self.unreported == 0 {

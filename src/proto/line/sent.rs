@@ -18,6 +18,11 @@ const MAX_UNSETTLED: usize = 2048;
 /// So many more may be reports and probes.
 const RESERVE: usize = 64;
 
+/// On a slow line reports are rare. While they come in time, express frames keep the short number
+/// up to this many: a wrong guess at the far end is a bad frame, and only a cut that is longer than
+/// the short number and shorter than the wait for a report makes one.
+const CERTAIN_WINDOW: u64 = 256;
+
 /// A frame that is remembered until its fate is known.
 #[derive(Debug)]
 struct SentFrame {
@@ -68,8 +73,9 @@ pub(crate) struct SentFrames {
 impl SentFrames {
     /// The number of the next frame, and in which form it travels; `None` when too many frames
     /// are not settled. While a line is cut the numbers may run away from what the far end
-    /// expects; the next hello brings the two together again.
-    pub(crate) fn next(&self, kind: FrameKind) -> Option<(u64, NumberForm)> {
+    /// expects; the next hello brings the two together again. `certain`: what was sent a while ago
+    /// is known to have arrived, so far fewer than are not acknowledged may be lost in a row.
+    pub(crate) fn next(&self, kind: FrameKind, certain: bool) -> Option<(u64, NumberForm)> {
         let number = self.next_number();
         // What the lines tell each other goes on when media must wait.
         let most = match kind {
@@ -79,7 +85,12 @@ impl SentFrames {
         if self.frames.len() >= most {
             return None;
         }
-        let is_short = number - self.acknowledged < SHORT_WINDOW && kind != FrameKind::Ordinary;
+        let window = if certain {
+            CERTAIN_WINDOW
+        } else {
+            SHORT_WINDOW
+        };
+        let is_short = number - self.acknowledged < window && kind != FrameKind::Ordinary;
         Some((
             number,
             if is_short {
@@ -134,6 +145,15 @@ impl SentFrames {
     /// Since when the last frame that wants a report has none; `None` when none waits.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
         self.last_waiting.filter(|_| self.waiting > 0)
+    }
+
+    /// Since when the first frame that wants a report, and was not settled, has none.
+    pub(crate) fn oldest_waiting(&self) -> Option<Instant> {
+        let mut waiting = self
+            .frames
+            .iter()
+            .filter(|frame| frame.eliciting && !frame.settled);
+        waiting.find_map(|frame| frame.completed.map(|(at, _)| at))
     }
 
     /// Settles what a report says.
@@ -268,7 +288,8 @@ mod tests {
         let mut sent = SentFrames::default();
         for number in 0..count {
             assert_eq!(
-                sent.next(FrameKind::Ordinary).map(|(number, _)| number),
+                sent.next(FrameKind::Ordinary, false)
+                    .map(|(number, _)| number),
                 Some(number)
             );
             sent.on_built(30, true, vec![segment(number)]);
@@ -330,19 +351,26 @@ mod tests {
         let express = FrameKind::Express(CheckKind::Short);
         let mut sent = SentFrames::default();
         for number in 0..SHORT_WINDOW {
-            assert_eq!(sent.next(express), Some((number, NumberForm::Short)));
+            assert_eq!(sent.next(express, false), Some((number, NumberForm::Short)));
             assert_eq!(
-                sent.next(FrameKind::Ordinary),
+                sent.next(FrameKind::Ordinary, false),
                 Some((number, NumberForm::Long))
             );
             sent.on_built(30, true, Vec::new());
         }
-        assert_eq!(sent.next(express), Some((SHORT_WINDOW, NumberForm::Long)));
+        assert_eq!(
+            sent.next(express, false),
+            Some((SHORT_WINDOW, NumberForm::Long))
+        );
+        assert_eq!(
+            sent.next(express, true),
+            Some((SHORT_WINDOW, NumberForm::Short))
+        );
         for _ in SHORT_WINDOW..MAX_UNSETTLED as u64 {
-            assert!(sent.next(express).is_some());
+            assert!(sent.next(express, false).is_some());
             sent.on_built(30, true, Vec::new());
         }
-        assert_eq!(sent.next(express), None);
+        assert_eq!(sent.next(express, false), None);
     }
 
     #[test]

@@ -73,6 +73,18 @@ impl Line {
         self.owed = 0;
     }
 
+    /// Whether the far end is known to get what is sent: nothing has waited for a report longer
+    /// than one takes.
+    pub(crate) fn is_certain(&self, now: Instant) -> bool {
+        let oldest = self.sent.oldest_waiting();
+        self.state == LineState::Up && oldest.is_none_or(|at| now.since(at) <= self.patience())
+    }
+
+    /// How long a report on a frame may take.
+    fn patience(&self) -> Duration {
+        self.rtt.patience() + received::interval(self.rate()) * 3 / 2
+    }
+
     /// How long the body of an ordinary frame should be.
     pub(crate) fn frame_length(&self) -> usize {
         self.quality.frame_length()
@@ -80,8 +92,13 @@ impl Line {
 
     /// Starts a numbered frame: its number, with the header written to `body`; `None` when too
     /// many are on their way.
-    pub(crate) fn start_frame(&self, kind: FrameKind, body: &mut Vec<u8>) -> Option<u64> {
-        let (number, form): (u64, NumberForm) = self.sent.next(kind)?;
+    pub(crate) fn start_frame(
+        &self,
+        now: Instant,
+        kind: FrameKind,
+        body: &mut Vec<u8>,
+    ) -> Option<u64> {
+        let (number, form): (u64, NumberForm) = self.sent.next(kind, self.is_certain(now))?;
         header::write(kind, number, form, body);
         Some(number)
     }
@@ -228,10 +245,10 @@ impl Line {
         // Nobody answers a report: without frames that want an answer there is no proof either.
         let quiet_since = self.sent.last_eliciting().unwrap_or(self.up_since);
         let idle_at = quiet_since + KEEPALIVE;
-        let answer_at = self.sent.waiting_since().map(|since| {
-            let patience = self.rtt.patience() + received::interval(self.rate()) * 3 / 2;
-            since + patience * 2u32.pow(self.probe.unanswered.clamp(1, 5) - 1)
-        });
+        let answer_at = self
+            .sent
+            .waiting_since()
+            .map(|since| since + self.patience() * 2u32.pow(self.probe.unanswered.clamp(1, 5) - 1));
         let wanted = answer_at.map_or(idle_at, |at| at.min(idle_at));
         // Never more than one on its way in a round trip.
         Some(

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::{MAX_FORMER, Peer, Session, flow_mut};
-use crate::proto::channel::Piece;
+use crate::proto::channel::{Piece, Place, rtp};
 use crate::proto::config::SessionId;
 use crate::proto::event::Event;
 use crate::proto::framing::check::{CheckKind, digest};
@@ -187,14 +187,26 @@ impl Session {
             Segment::Advance { flow, number } => {
                 self.with_flow(flow, |flow, deliver| flow.on_advance(now, number, deliver));
             }
-            Segment::Packet { flow, number, data } => self.with_flow(flow, |flow, deliver| {
-                if let Some(packet) = flow.on_packet(now, number, data) {
-                    deliver(packet);
-                }
-            }),
-            Segment::Message { flow, number, data } => {
+            Segment::Packet { flow, number, data } => {
+                let place = self.place(line);
                 self.with_flow(flow, |flow, deliver| {
-                    flow.on_message(now, number, data, deliver);
+                    flow.on_packet(place, number, data, deliver);
+                });
+            }
+            Segment::Steady { slot, low, payload } => {
+                let place = self.place(line);
+                let (flow, context) = (usize::from(slot / 2), usize::from(slot % 2));
+                // A slot without a flow cannot be in a table that both ends agreed on.
+                if let Some(flow) = self.flows.iter().filter(|flow| flow.is_express()).nth(flow) {
+                    self.with_flow(flow.id, |flow, deliver| {
+                        flow.on_steady(place, context, low, payload, deliver);
+                    });
+                }
+            }
+            Segment::Message { flow, number, data } => {
+                let place = self.place(line);
+                self.with_flow(flow, |flow, deliver| {
+                    flow.on_message(now, place, number, data, deliver);
                 });
             }
             Segment::Piece {
@@ -212,6 +224,13 @@ impl Session {
                 };
                 self.with_flow(flow, |flow, deliver| flow.on_piece(now, piece, deliver));
             }
+        }
+    }
+
+    fn place(&self, line: usize) -> Place {
+        Place {
+            line,
+            absent: self.lines[line].absent(),
         }
     }
 
@@ -246,9 +265,12 @@ fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
     while !rest.is_empty() {
         let segment = segment::read(&mut rest)?;
         // A short check is good enough for audio, and for nothing else.
-        if kind == FrameKind::Express(CheckKind::Short)
-            && !matches!(segment, Segment::Packet { .. })
-        {
+        let is_audio = match &segment {
+            Segment::Packet { data, .. } => !(data.compressed && rtp::is_keep(data.bytes)),
+            Segment::Steady { .. } => true,
+            _ => false,
+        };
+        if kind == FrameKind::Express(CheckKind::Short) && !is_audio {
             return None;
         }
         eliciting |= !matches!(segment, Segment::Report(_));

@@ -59,8 +59,8 @@ impl Session {
         }
         if self.lines[line].takes_express() {
             let _ = self.send_service(now, line)
-                || self.send_link_segments(now, line)
-                || (self.lines[line].takes_audio() && self.send_audio(now, line));
+                || (self.lines[line].takes_audio() && self.send_audio(now, line))
+                || self.send_link_segments(now, line);
         }
         if self.lines[line].takes_ordinary() && self.carries(line) {
             self.send_ordinary(now, line);
@@ -117,7 +117,7 @@ impl Session {
             return false;
         }
         let mut body = Vec::new();
-        let Some(number) = line.start_frame(kind, &mut body) else {
+        let Some(number) = line.start_frame(now, kind, &mut body) else {
             return false;
         };
         let mut writer = Writer::new(&mut body);
@@ -153,25 +153,34 @@ impl Session {
         let mut body = Vec::new();
         // The kind decides the check, and the length of the body the kind: try the short one.
         let short = FrameKind::Express(CheckKind::Short);
-        let Some(number) = self.lines[index].start_frame(short, &mut body) else {
+        let Some(number) = self.lines[index].start_frame(now, short, &mut body) else {
             return false;
         };
         let header = body.len();
-        let mut content = Vec::new();
-        let segments = self.write_audio(now, &mut content);
+        let (mut probe, mut content) = (Vec::new(), Vec::new());
+        let segments = self.write_audio(now, index, &mut content);
         if segments.is_empty() {
             return false;
         }
-        let kind = if header + content.len() <= SHORT_FRAME {
+        let keeps = segments.iter().any(|(segment, _)| segment.keeps());
+        if keeps {
+            // Until the far end says that it has the header, each packet carries its own.
+            Writer::new(&mut probe).probe();
+        }
+        let kind = if header + content.len() <= SHORT_FRAME && !keeps {
             short
         } else {
             let long = FrameKind::Express(CheckKind::Long);
             body.clear();
-            if self.lines[index].start_frame(long, &mut body).is_none() {
+            if self.lines[index]
+                .start_frame(now, long, &mut body)
+                .is_none()
+            {
                 return false;
             }
             long
         };
+        body.extend_from_slice(&probe);
         body.extend_from_slice(&content);
         let wire = self.finish(now, index, kind, number, &mut body, segments);
         self.lines[index].on_audio(wire);
@@ -179,7 +188,13 @@ impl Session {
     }
 
     /// Writes the audio packets that wait, one of each flow in turn.
-    fn write_audio(&mut self, now: Instant, content: &mut Vec<u8>) -> Vec<(SentSegment, usize)> {
+    fn write_audio(
+        &mut self,
+        now: Instant,
+        line: usize,
+        content: &mut Vec<u8>,
+    ) -> Vec<(SentSegment, usize)> {
+        let certain = self.lines[line].is_certain(now);
         let mut writer = Writer::new(content);
         let mut segments = Vec::new();
         while let Some(index) = self.scheduler.next_express(&self.flows) {
@@ -190,10 +205,13 @@ impl Session {
                 AUDIO_FRAME
             };
             let space = most.saturating_sub(from + writer.cost_of_next());
-            let Some(segment) = self.flows[index].write(now, space, &mut writer) else {
+            let Some(segment) = self.flows[index].write(now, space, certain, &mut writer) else {
                 break;
             };
             segments.push((segment, writer.len() - from));
+            if !writer.takes_more() {
+                break;
+            }
         }
         segments
     }
@@ -208,7 +226,7 @@ impl Session {
             return;
         }
         let mut body = Vec::new();
-        let Some(number) = self.lines[index].start_frame(kind, &mut body) else {
+        let Some(number) = self.lines[index].start_frame(now, kind, &mut body) else {
             return;
         };
         let most = self.lines[index].frame_length();
@@ -231,7 +249,7 @@ impl Session {
             if space < SMALL_REST {
                 break;
             }
-            match self.flows[chosen].write(now, space, &mut writer) {
+            match self.flows[chosen].write(now, space, true, &mut writer) {
                 Some(segment) => {
                     let bytes = writer.len() - from;
                     self.scheduler.on_sent(chosen, &self.flows[chosen], bytes);
