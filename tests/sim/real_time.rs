@@ -102,11 +102,11 @@ fn audio_does_not_wait_for_video_at_any_rate() {
         ..g729
     };
     // The goal of 15 ms at 38400 is the packet's own time on the line (6.8 ms), the 4 ms that may
-    // wait below, and 4.2 ms for what else has its turn: two bytes' time, a report. At other
-    // rates the first and the last are as many bytes.
+    // wait below, and a report of 18 bytes (4.7 ms) that has just begun. At other rates the bytes
+    // are the same, and so are the 4 ms.
     let rows = [
         (9600, g729_40, 60.0),
-        (19_200, g729, 30.0),
+        (19_200, g729, 32.0),
         (38_400, g729, 15.0),
         (115_200, g729, 9.0),
     ];

@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::Part;
 use super::rtp::compress::{Compressor, Keep, Pace, Plan};
 use super::rtp::restore::{Place, Restorer};
-use super::rtp::{Difference, Head, KEEP_OVERHEAD, MOST_IN_RUN, Time};
+use super::rtp::{Difference, Head, KEEP_OVERHEAD, MOST_IN_RUN, MOST_SHARE, Time};
 use crate::proto::config::ChannelConfig;
 use crate::proto::framing::segment::{Cut, Data, FlowId, PACKET_OVERHEAD, STEADY_OVERHEAD, Writer};
 use crate::proto::stats::{ReceivedStats, SentStats};
@@ -37,35 +37,71 @@ struct Steady {
     place: Option<u8>,
     /// Slot and sequence number of the last packet.
     last: Option<(usize, u16)>,
-    /// Number of the packet after which each went alone in its frame and followed the one
-    /// before it.
+    /// Number of the packet behind which each frame held no more packets than a steady one may,
+    /// and each packet followed the one before it.
     regular_from: u64,
     /// One more than the largest packet number that arrived.
     acked: u64,
-    /// Packets lost since one arrived.
+    /// Frames lost since one arrived.
     lost: u64,
+    /// How often packets had to share a frame lately.
+    crowded: u32,
+    /// Frames since one told the whole sequence number.
+    since_explicit: u32,
 }
 
 /// After so many regular packets four bits say how many of them were lost.
 const REGULAR: u64 = 16;
 /// So many lost packets in a row are too many.
 const MANY_LOST: u64 = 8;
+/// So often packets shared a frame: the line is too slow for a frame a packet.
+const CROWDED: u32 = 4;
+const MOST_CROWDED: u32 = 8;
+/// Where frames hold several packets few lost ones are too many, and reports are rare: one in so
+/// many frames tells the whole sequence number.
+const REFRESH: u32 = 8;
 
 impl Steady {
-    /// Whether packet `number` may go in the steady form.
-    fn may(&self, number: u64, difference: &Difference) -> bool {
-        let follows = self.last == Some((difference.slot, difference.sequence.wrapping_sub(1)));
-        let is_sure =
-            self.acked > self.regular_from || number.saturating_sub(self.regular_from) >= REGULAR;
-        follows && is_sure && !difference.marker && difference.time == Time::Linear
+    /// Packets that a steady frame should hold.
+    fn wanted_share(&self) -> usize {
+        if self.crowded >= CROWDED {
+            MOST_SHARE
+        } else {
+            1
+        }
     }
 
-    /// Notes what was sent: number, slot and sequence number of its last packet.
+    /// Notes how many packets wait as a frame is made.
+    fn on_waiting(&mut self, packets: usize) {
+        self.crowded = match packets {
+            0 | 1 => self.crowded.saturating_sub(1),
+            _ => (self.crowded + 1).min(MOST_CROWDED),
+        };
+    }
+
+    fn follows(&self, difference: &Difference) -> bool {
+        self.last == Some((difference.slot, difference.sequence.wrapping_sub(1)))
+    }
+
+    /// Whether packet `number` may go in the steady form, by a context for frames of `share`
+    /// packets.
+    fn may(&self, number: u64, difference: &Difference, share: usize) -> bool {
+        let is_sure =
+            self.acked > self.regular_from || number.saturating_sub(self.regular_from) >= REGULAR;
+        self.follows(difference)
+            && is_sure
+            && !difference.marker
+            && difference.time == Time::Linear
+            && (share == 1 || self.since_explicit < REFRESH)
+    }
+
+    /// Notes a frame: number, slot and sequence number of its last packet.
     fn on_sent(&mut self, number: u64, last: Option<(usize, u16)>, is_regular: bool) {
         if !is_regular {
             self.regular_from = number;
         }
         self.last = last;
+        self.since_explicit = self.since_explicit.saturating_add(1);
     }
 
     fn on_acked(&mut self, number: u64) {
@@ -73,9 +109,9 @@ impl Steady {
         self.lost = 0;
     }
 
-    fn on_lost(&mut self, next_number: u64) {
+    fn on_lost(&mut self, next_number: u64, share: usize) {
         self.lost += 1;
-        if self.lost >= MANY_LOST {
+        if self.lost * share as u64 >= MANY_LOST {
             self.regular_from = next_number;
         }
     }
@@ -160,7 +196,9 @@ impl Sender {
         stats: &mut SentStats,
     ) -> Option<(Part, Option<Keep>)> {
         let (_, packet) = self.queue.front()?;
-        let plan = self.compressor.plan(packet, Pace::Packets);
+        self.steady.on_waiting(self.queue.len());
+        let share = self.steady.wanted_share();
+        let plan = self.compressor.plan(packet, Pace::Packets, share);
         let number = self.next_number;
         let mut keep = None;
         match plan {
@@ -172,14 +210,18 @@ impl Sender {
                 self.steady.on_sent(number, None, false);
                 self.sent(1, 0, stats);
             }
-            Plan::Keep { slot, stride } => {
+            Plan::Keep {
+                slot,
+                stride,
+                share,
+            } => {
                 if packet.len() + PACKET_OVERHEAD + KEEP_OVERHEAD > space {
                     return None;
                 }
-                let head = Head::keep(slot, stride);
+                let head = Head::keep(slot, stride, share);
                 writer.compressed_packet(flow, number, head.as_slice());
                 writer.more(packet);
-                keep = Some(self.compressor.on_kept(slot, stride, packet));
+                keep = Some(self.compressor.on_kept(slot, stride, share, packet));
                 self.steady.on_sent(number, None, false);
                 self.sent(1, 0, stats);
             }
@@ -213,16 +255,22 @@ impl Sender {
             Time::Linear => self.run_length(&difference, packet.len(), payload, room),
             _ => 1,
         };
-        let number = self.next_number;
-        let last = difference.sequence.wrapping_add(count as u16 - 1);
+        let (number, share) = (self.next_number, self.compressor.share(slot));
         if let Some(place) = self.steady.place
-            && count == 1
-            && self.steady.may(number, &difference)
+            && self.steady.may(number, &difference, share)
+            && self
+                .compressor
+                .shares(slot, count.min(share), payload * count.min(share))
+            && (share > 1 || count == 1)
         {
-            let steady_slot = place * 2 + slot as u8;
-            writer.steady(steady_slot, last as u8 & 0x0F, &packet[header..]);
-            self.steady.on_sent(number, Some((slot, last)), true);
-            self.sent(1, header - STEADY_OVERHEAD + PACKET_OVERHEAD, stats);
+            let count = count.min(share);
+            let low = difference.sequence as u8 & 0x0F;
+            writer.steady(place * 2 + slot as u8, low, &packet[header..]);
+            for (_, packet) in self.queue.iter().take(count).skip(1) {
+                writer.more(&packet[header..]);
+            }
+            let saved = (header + PACKET_OVERHEAD) * count - STEADY_OVERHEAD;
+            self.differences_sent(count, &difference, true, saved, stats);
             return Some(());
         }
         let head = Head::difference(&difference, count);
@@ -230,12 +278,27 @@ impl Sender {
         for (_, packet) in self.queue.iter().take(count) {
             writer.more(&packet[header..]);
         }
-        let follows =
-            self.steady.last == Some((slot, difference.sequence.wrapping_sub(1))) && count == 1;
-        let number = number + count as u64 - 1;
-        self.steady.on_sent(number, Some((slot, last)), follows);
-        self.sent(count, header * count - head.as_slice().len(), stats);
+        let is_regular = self.steady.follows(&difference) && count <= share;
+        let saved = header * count - head.as_slice().len();
+        self.differences_sent(count, &difference, is_regular, saved, stats);
+        self.steady.since_explicit = 0;
         Some(())
+    }
+
+    /// Notes a frame with packets by their difference.
+    fn differences_sent(
+        &mut self,
+        count: usize,
+        first: &Difference,
+        is_regular: bool,
+        saved: usize,
+        stats: &mut SentStats,
+    ) {
+        let last = first.sequence.wrapping_add(count as u16 - 1);
+        let number = self.next_number + count as u64 - 1;
+        self.steady
+            .on_sent(number, Some((first.slot, last)), is_regular);
+        self.sent(count, saved, stats);
     }
 
     /// How many of the packets that wait can share a segment: those of that length and payload.
@@ -286,7 +349,9 @@ impl Sender {
     }
 
     pub(super) fn on_lost(&mut self, keep: Option<Keep>) {
-        self.steady.on_lost(self.next_number);
+        let slot = self.steady.last.map_or(0, |(slot, _)| slot);
+        let share = self.compressor.share(slot);
+        self.steady.on_lost(self.next_number, share);
         if let Some(keep) = keep {
             self.compressor.on_settled(keep, false);
         }
@@ -336,17 +401,17 @@ impl Receiver {
         place: Place,
         slot: usize,
         low: u8,
-        payload: &[u8],
+        payloads: &[u8],
         stats: &mut ReceivedStats,
         deliver: &mut dyn FnMut(Bytes),
     ) {
-        let Some((packet, lost)) = self.restorer.steady(place, slot, low, payload) else {
+        let restored = self.restorer.steady(place, slot, low, payloads, deliver);
+        let Some((count, lost)) = restored else {
             stats.refused += 1;
             return;
         };
         stats.missing += lost;
-        self.expected += lost + 1;
-        deliver(packet);
+        self.expected += lost + count;
     }
 }
 

@@ -439,12 +439,16 @@ fn write_whole(
         writer.message(flow, number, data);
         return None;
     };
-    match compressor.plan(data, Pace::Frames) {
+    match compressor.plan(data, Pace::Frames, 1) {
         Plan::Raw => writer.message(flow, number, data),
-        Plan::Keep { slot, stride } => {
-            let head = Head::keep(slot, stride);
+        Plan::Keep {
+            slot,
+            stride,
+            share,
+        } => {
+            let head = Head::keep(slot, stride, share);
             writer.compressed_message(flow, number, head.as_slice(), data);
-            return Some(compressor.on_kept(slot, stride, data));
+            return Some(compressor.on_kept(slot, stride, share, data));
         }
         Plan::Difference(difference) => {
             let header = Header::of(data).map_or(0, |header| header.len());

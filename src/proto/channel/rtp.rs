@@ -12,7 +12,7 @@
 //! ```text
 //!   7 6   5   4   3 2 1 0
 //! +-----+---+---+---------+
-//! | 0 0 | s | 0 | 0 0 0 0 |  keep:   stride (varint), the whole packet; context s is its header
+//! | 0 0 | s | 0 |  share  |  keep:   stride (varint), the whole packet; context s is its header
 //! | 0 1 | s | M | count-1 |  linear: sequence number (2), payloads
 //! | 1 0 | s | M | 0 0 0 0 |  steps:  sequence number (2), steps (varint), payload
 //! | 1 1 | s | M | 0 0 0 0 |  full:   sequence number (2), timestamp (4), payload
@@ -20,6 +20,8 @@
 //!
 //! context    first byte, payload type, SSRC, CSRC list, sequence number and timestamp of the
 //!            packet that was kept, and the stride
+//! share      one less than the packets that a steady frame by this context may hold; if it is
+//!            not 0, they all have the length of the packet that was kept
 //! M          marker
 //! linear     timestamp = context's + (sequence number - context's) * stride; several packets of
 //!            equal length with following sequence numbers, the marker on the first
@@ -38,6 +40,10 @@ use crate::proto::framing::varint::{self, take};
 pub(super) const CONTEXTS: usize = 2;
 /// Most packets in one linear form.
 pub(super) const MOST_IN_RUN: usize = 16;
+/// Packets that a steady frame holds on a line that is too slow for a frame a packet.
+pub(super) const MOST_SHARE: usize = 4;
+/// So many packets of a stream may be missing behind the last, and four bits still say which came.
+const MOST_MISSING: u64 = 15;
 /// Most bytes in front of a packet that is kept.
 pub(super) const KEEP_OVERHEAD: usize = 4;
 
@@ -95,16 +101,32 @@ struct Context {
     sequence: u16,
     timestamp: u32,
     stride: u32,
+    /// Length of the payload of the packet that was kept.
+    payload: usize,
+    /// Packets that a steady frame may hold.
+    share: usize,
 }
 
 impl Context {
-    fn new(header: &Header<'_>, stride: u32) -> Self {
-        Self {
+    fn new(packet: &[u8], stride: u32, share: usize) -> Option<Self> {
+        let header = Header::of(packet)?;
+        Some(Self {
             header: header.fixed.to_vec(),
             sequence: header.sequence,
             timestamp: header.timestamp,
             stride,
+            payload: packet.len() - header.len(),
+            share,
+        })
+    }
+
+    /// How many packets of equal length a steady frame with that many bytes holds.
+    fn packets_in(&self, payloads: usize) -> Option<usize> {
+        if self.share == 1 {
+            return Some(1);
         }
+        let count = payloads.checked_div(self.payload)?;
+        (count * self.payload == payloads && (1..=self.share).contains(&count)).then_some(count)
     }
 
     /// The timestamp that belongs to a sequence number in a steady stream.
@@ -169,6 +191,7 @@ enum Form<'a> {
     Keep {
         slot: usize,
         stride: u32,
+        share: usize,
         packet: &'a [u8],
     },
     /// `count` payloads of equal length.
@@ -189,9 +212,9 @@ impl Head {
     }
 
     /// In front of a packet that is kept.
-    pub(super) fn keep(slot: usize, stride: u32) -> Self {
+    pub(super) fn keep(slot: usize, stride: u32, share: usize) -> Self {
         let mut head = Self::default();
-        head.push(&[KEEP << 6 | (slot as u8) << 5]);
+        head.push(&[KEEP << 6 | (slot as u8) << 5 | (share - 1) as u8]);
         let (bytes, len) = varint::encoded(stride);
         head.push(&bytes[..len]);
         head
@@ -235,13 +258,14 @@ fn read(mut data: &[u8]) -> Option<Form<'_>> {
     let marker = first & 0x10 != 0;
     let low = first & 0x0F;
     if first >> 6 == KEEP {
-        if marker || low != 0 {
+        if marker {
             return None;
         }
         let stride = varint::read(&mut data)?;
         return Some(Form::Keep {
             slot,
             stride,
+            share: usize::from(low) + 1,
             packet: data,
         });
     }

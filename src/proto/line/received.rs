@@ -23,6 +23,8 @@ pub(crate) struct Received {
     unreported_since: Instant,
     /// A gap was seen, or the far end asks.
     urgent: bool,
+    /// The far end asks.
+    asked: bool,
     /// Lowest number that was news since the last report.
     lowest_news: u64,
     /// Frames that arrived.
@@ -59,6 +61,7 @@ impl Received {
             unreported: 0,
             unreported_since: now,
             urgent: false,
+            asked: false,
             arrived: 0,
             lowest_news: 0,
             reported: [0; 2],
@@ -129,8 +132,14 @@ impl Received {
 
     /// The far end asks for a report at once.
     pub(crate) fn on_probe(&mut self) {
+        self.asked = true;
         self.urgent = true;
         self.unreported = self.unreported.max(1);
+    }
+
+    /// Whether a report should not wait for its interval.
+    pub(crate) fn is_urgent(&self) -> bool {
+        self.urgent
     }
 
     /// When a report should go out.
@@ -148,7 +157,9 @@ impl Received {
 
     /// When the budget holds a report.
     fn affordable_at(&self, rate: BitRate) -> Instant {
-        let short_of = REPORT_FRAME as f64 - self.budget;
+        // Who asks gets an answer on credit: it asks seldom, and media waits for the answer.
+        let credit = if self.asked { 2 * REPORT_FRAME } else { 0 };
+        let short_of = REPORT_FRAME as f64 - self.budget - credit as f64;
         if short_of <= 0.0 {
             return self.budget_at;
         }
@@ -178,6 +189,7 @@ impl Received {
         self.lowest_news = largest;
         self.unreported = 0;
         self.urgent = false;
+        self.asked = false;
         self.last_report = now;
         Some(report)
     }

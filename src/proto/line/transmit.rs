@@ -220,6 +220,11 @@ impl Line {
             .report(now, self.counts.bytes_received, self.decoder.counts().bad)
     }
 
+    /// Whether the far end waits for a report: it asked, or something was lost.
+    pub(crate) fn report_is_urgent(&self) -> bool {
+        self.received.is_urgent()
+    }
+
     /// Notes what a report cost.
     pub(crate) fn on_report_sent(&mut self, now: Instant, wire: usize) {
         let rate = self.rate();

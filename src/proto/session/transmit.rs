@@ -1,5 +1,7 @@
 //! From the flows to the bytes of a line. Frames are built when the line has room, not before.
 
+use std::ops::RangeInclusive;
+
 use super::{Closing, Session};
 use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
@@ -8,12 +10,13 @@ use crate::proto::framing::segment::Writer;
 use crate::proto::line::Line;
 use crate::proto::line::handshake::Hello;
 use crate::proto::stats::LineState;
-use crate::proto::time::Instant;
+use crate::proto::time::{Duration, Instant};
 
 /// Audio frames up to this many bytes of header and segments have the short check.
 const SHORT_FRAME: usize = 96;
-/// When several audio packets wait, as many share a frame as fit.
-const AUDIO_FRAME: usize = 240;
+/// When several audio packets wait, as many share a frame as fit into this time, and these bounds.
+const AUDIO_FRAME_TIME: Duration = Duration::from_millis(120);
+const AUDIO_FRAME: RangeInclusive<usize> = 48..=240;
 /// An audio frame with a single packet may be this long.
 const LONGEST_AUDIO: usize = 1200;
 /// A frame with less room left than this is closed.
@@ -58,7 +61,9 @@ impl Session {
             return;
         }
         if self.lines[line].takes_express() {
+            // What the far end waits for goes before audio, a report by the clock behind it.
             let _ = self.send_service(now, line)
+                || (self.lines[line].report_is_urgent() && self.send_link_segments(now, line))
                 || (self.lines[line].takes_audio() && self.send_audio(now, line))
                 || self.send_link_segments(now, line);
         }
@@ -195,6 +200,8 @@ impl Session {
         content: &mut Vec<u8>,
     ) -> Vec<(SentSegment, usize)> {
         let certain = self.lines[line].is_certain(now);
+        let fitting = self.lines[line].rate().bytes_in(AUDIO_FRAME_TIME);
+        let shared = fitting.clamp(*AUDIO_FRAME.start(), *AUDIO_FRAME.end());
         let mut writer = Writer::new(content);
         let mut segments = Vec::new();
         while let Some(index) = self.scheduler.next_express(&self.flows) {
@@ -202,7 +209,7 @@ impl Session {
             let most = if segments.is_empty() {
                 LONGEST_AUDIO
             } else {
-                AUDIO_FRAME
+                shared
             };
             let space = most.saturating_sub(from + writer.cost_of_next());
             let Some(segment) = self.flows[index].write(now, space, certain, &mut writer) else {

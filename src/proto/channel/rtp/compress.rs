@@ -48,7 +48,11 @@ pub(in super::super) enum Plan {
     /// As it is.
     Raw,
     /// As it is, and its header becomes a context.
-    Keep { slot: usize, stride: u32 },
+    Keep {
+        slot: usize,
+        stride: u32,
+        share: usize,
+    },
     /// By a context.
     Difference(Difference),
 }
@@ -79,7 +83,8 @@ const MISFITS: u32 = 2;
 
 impl Compressor {
     /// How a packet should travel. Call [`Compressor::on_kept`] when a plan to keep is carried out.
-    pub(in super::super) fn plan(&mut self, packet: &[u8], pace: Pace) -> Plan {
+    /// `share`: packets that a steady frame should hold.
+    pub(in super::super) fn plan(&mut self, packet: &[u8], pace: Pace, share: usize) -> Plan {
         let Some(header) = Header::of(packet) else {
             return Plan::Raw;
         };
@@ -87,7 +92,7 @@ impl Compressor {
         let stream = self.learn(&header, pace);
         let best = self.best(&header);
         let fits = best.is_some_and(|best| match best.time {
-            Time::Linear => true,
+            Time::Linear => self.share(best.slot) >= share,
             Time::Steps(steps) => pace == Pace::Frames && steps < 128,
             Time::Full(_) => false,
         });
@@ -100,7 +105,11 @@ impl Compressor {
             && stride > 0
             && let Some(slot) = self.free_slot(&header, best.map(|best| best.slot))
         {
-            return Plan::Keep { slot, stride };
+            return Plan::Keep {
+                slot,
+                stride,
+                share,
+            };
         }
         if let Some(best) = best {
             self.slots[best.slot].last_use = self.packets;
@@ -109,11 +118,17 @@ impl Compressor {
     }
 
     /// The packet travels as one that is kept.
-    pub(in super::super) fn on_kept(&mut self, slot: usize, stride: u32, packet: &[u8]) -> Keep {
+    pub(in super::super) fn on_kept(
+        &mut self,
+        slot: usize,
+        stride: u32,
+        share: usize,
+        packet: &[u8],
+    ) -> Keep {
         self.next_generation = self.next_generation.wrapping_add(1);
         self.last_keep = self.packets;
         self.slots[slot] = Slot {
-            context: Header::of(packet).map(|header| Context::new(&header, stride)),
+            context: Context::new(packet, stride, share),
             generation: self.next_generation,
             acknowledged: false,
             last_use: self.packets,
@@ -135,6 +150,18 @@ impl Compressor {
         } else {
             *slot = Slot::default();
         }
+    }
+
+    /// Packets that a steady frame by a context may hold.
+    pub(in super::super) fn share(&self, slot: usize) -> usize {
+        let context = self.slots[slot].context.as_ref();
+        context.map_or(1, |context| context.share)
+    }
+
+    /// Whether so many packets with that many bytes of payload in all go into a steady frame.
+    pub(in super::super) fn shares(&self, slot: usize, count: usize, payloads: usize) -> bool {
+        let context = self.slots[slot].context.as_ref();
+        context.and_then(|context| context.packets_in(payloads)) == Some(count)
     }
 
     /// Whether a packet goes on in a run of linear ones without a marker.

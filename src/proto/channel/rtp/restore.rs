@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use super::{CONTEXTS, Context, Form, Header, Time};
+use super::{CONTEXTS, Context, Form, MOST_MISSING, Time};
 
 /// The contexts that the far end made.
 #[derive(Debug, Default)]
@@ -17,6 +17,8 @@ struct Known {
     sequence: u16,
     /// Where it arrived.
     place: Place,
+    /// A steady frame was refused: its packets are missing, too, and nobody counts them.
+    lost_track: bool,
 }
 
 /// Where a packet arrived, so that it is known how many may have been lost since another.
@@ -27,10 +29,6 @@ pub(crate) struct Place {
     /// Frames of that line, up to this one, that did not arrive.
     pub(crate) absent: u64,
 }
-
-/// Most frames lost in between that four bits of the sequence number can bear: a frame carries
-/// at most one packet then, and one that was absent may have arrived meanwhile.
-const MOST_ABSENT: u64 = 14;
 
 impl Restorer {
     /// The packets of compressed data; `None` when they cannot be restored.
@@ -44,13 +42,15 @@ impl Restorer {
             Form::Keep {
                 slot,
                 stride,
+                share,
                 packet,
             } => {
-                let header = Header::of(packet)?;
+                let context = Context::new(packet, stride, share)?;
                 self.slots[slot] = Some(Known {
-                    context: Context::new(&header, stride),
-                    sequence: header.sequence,
+                    sequence: context.sequence,
+                    context,
                     place,
+                    lost_track: false,
                 });
                 deliver(Bytes::copy_from_slice(packet));
                 Some(1)
@@ -70,31 +70,48 @@ impl Restorer {
                 }
                 known.sequence = sequence;
                 known.place = place;
+                known.lost_track = false;
                 Some(count as u64)
             }
         }
     }
 
-    /// A packet in the steady form, of which only four bits of the sequence number came; and how
-    /// many of its stream were lost before it.
+    /// The packets of a steady frame, of which only four bits of the sequence number came. Says
+    /// how many there are, and how many of their stream were lost before them.
     pub(in super::super) fn steady(
         &mut self,
         place: Place,
         slot: usize,
         low: u8,
-        payload: &[u8],
-    ) -> Option<(Bytes, u64)> {
+        payloads: &[u8],
+        deliver: &mut dyn FnMut(Bytes),
+    ) -> Option<(u64, u64)> {
         let known = self.slots.get_mut(slot)?.as_mut()?;
-        let absent = place.absent.saturating_sub(known.place.absent);
-        if place.line != known.place.line || absent > MOST_ABSENT {
+        let context = &known.context;
+        // A frame that was absent may have arrived meanwhile, and hide another: hence one more.
+        let absent = place.absent.saturating_sub(known.place.absent) + 1;
+        let missing = absent.saturating_mul(context.share as u64);
+        let is_sure =
+            place.line == known.place.line && missing <= MOST_MISSING && !known.lost_track;
+        let Some(count) = context.packets_in(payloads.len()).filter(|_| is_sure) else {
+            known.lost_track = true;
             return None;
-        }
+        };
         let next = known.sequence.wrapping_add(1);
         let lost = (u16::from(low)).wrapping_sub(next) & 0x0F;
-        let sequence = next.wrapping_add(lost);
+        let length = payloads.len() / count;
+        let mut sequence = known.sequence.wrapping_add(lost);
+        for i in 0..count {
+            sequence = sequence.wrapping_add(1);
+            let payload = &payloads[i * length..(i + 1) * length];
+            deliver(
+                context
+                    .packet(sequence, Time::Linear, false, payload)
+                    .into(),
+            );
+        }
         known.sequence = sequence;
         known.place = place;
-        let packet = known.context.packet(sequence, Time::Linear, false, payload);
-        Some((packet.into(), u64::from(lost)))
+        Some((count as u64, u64::from(lost)))
     }
 }

@@ -31,6 +31,8 @@ struct Pair {
     flying: VecDeque<(bool, SentSegment)>,
     /// Frames that the receiver did not get.
     absent: u64,
+    /// An ordinary frame is on its way, and counts as absent.
+    interrupted: bool,
     round_trip: usize,
     delivered: Vec<Bytes>,
     /// Bytes of segments, and how many of them were steady.
@@ -47,6 +49,7 @@ impl Pair {
             receiver: flow(),
             flying: VecDeque::new(),
             absent: 0,
+            interrupted: false,
             round_trip,
             delivered: Vec::new(),
             bytes: 0,
@@ -83,7 +86,7 @@ impl Pair {
     fn receive(&mut self, body: &[u8]) {
         let place = Place {
             line: 0,
-            absent: self.absent,
+            absent: self.absent + u64::from(self.interrupted),
         };
         let Self {
             receiver,
@@ -259,8 +262,8 @@ fn any_bytes_in_place_of_a_difference_do_no_harm() {
     assert_eq!(restorer.packets(place, &[], &mut none), None);
     assert_eq!(restorer.packets(place, &[0x40, 1, 2, 3], &mut none), None);
     assert_eq!(restorer.packets(place, &[0x00, 1, 2, 3], &mut none), None);
-    assert!(restorer.steady(place, 0, 1, b"x").is_none());
-    assert!(restorer.steady(place, 7, 1, b"x").is_none());
+    assert!(restorer.steady(place, 0, 1, b"x", &mut none).is_none());
+    assert!(restorer.steady(place, 7, 1, b"x", &mut none).is_none());
     assert!(is_keep(&[0x3F]) && !is_keep(&[0x40]) && !is_keep(&[]));
 }
 
@@ -282,6 +285,10 @@ enum Turn {
     LostFromHere(u8),
     Uncertain,
     Gather(u8),
+    /// So many times three packets share a frame.
+    Crowd(u8),
+    /// An ordinary frame is interrupted, or goes on and arrives.
+    Ordinary,
 }
 
 fn turns() -> impl Strategy<Value = Vec<Turn>> {
@@ -302,6 +309,8 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
         5 => (1..60u8).prop_map(Turn::LostFromHere),
         1 => Just(Turn::Uncertain),
         2 => (1..20u8).prop_map(Turn::Gather),
+        6 => (1..30u8).prop_map(Turn::Crowd),
+        2 => Just(Turn::Ordinary),
     ];
     prop::collection::vec(turn, 1..60)
 }
@@ -374,9 +383,11 @@ fn follow(turns: &[Turn], class: Class, round_trip: usize) {
     let mut checked = 0;
     for turn in turns {
         source.turn(turn);
+        pair.interrupted ^= matches!(turn, Turn::Ordinary);
         let (count, at_once) = match turn {
             Turn::Steady(count) => (*count, 1),
             Turn::Gather(count) => (*count, *count),
+            Turn::Crowd(count) => (*count * 3, 3),
             Turn::LostFromHere(count) => {
                 losing = *count;
                 (1, 1)
@@ -448,8 +459,9 @@ fn packets_are_restored_as_the_vectors_say() {
                 panic!("{name}")
             };
             let place = Place { line: 0, absent };
-            let steady = restorer.steady(place, slot as usize, low as u8, &data);
-            restored.extend(steady.map(|(packet, _)| packet));
+            restorer.steady(place, slot as usize, low as u8, &data, &mut |packet| {
+                restored.push(packet);
+            });
         } else {
             let place = Place { line: 0, absent: 0 };
             restorer.packets(place, &data, &mut |packet| restored.push(packet));
@@ -491,7 +503,7 @@ proptest! {
         let place = Place { line: 0, absent: 0 };
         for data in &datas {
             restorer.packets(place, data, &mut |_| {});
-            restorer.steady(place, data.len() % 3, 5, data);
+            restorer.steady(place, data.len() % 3, 5, data, &mut |_| {});
         }
     }
 
@@ -502,10 +514,10 @@ proptest! {
         let mut compressor = Compressor::default();
         for (sequence, timestamp, marker) in headers {
             let packet = packet(1, sequence, timestamp, marker, 5);
-            match compressor.plan(&packet, Pace::Packets) {
+            match compressor.plan(&packet, Pace::Packets, 1) {
                 Plan::Raw => {}
-                Plan::Keep { slot, stride } => {
-                    let keep: Keep = compressor.on_kept(slot, stride, &packet);
+                Plan::Keep { slot, stride, share } => {
+                    let keep: Keep = compressor.on_kept(slot, stride, share, &packet);
                     compressor.on_settled(keep, true);
                 }
                 Plan::Difference(difference) => {
