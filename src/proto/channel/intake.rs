@@ -66,24 +66,24 @@ impl Intake {
     }
 }
 
+/// A flow with a deadline that a line of that rate can keep.
+fn within_reach(mut flow: ChannelConfig, rate: Option<BitRate>) -> ChannelConfig {
+    if flow.class == Class::Audio
+        && let Some(rate) = rate
+    {
+        flow.deadline = flow.deadline.max(rate.time_for(AUDIO_REACH));
+    }
+    flow
+}
+
 /// The least line time that an audio packet may wait: a frame with some packets, while the one
 /// before it is on the line.
 const AUDIO_REACH: usize = 96;
 
-/// A channel with a deadline that a line of that rate can keep.
-fn within_reach(mut channel: ChannelConfig, rate: Option<BitRate>) -> ChannelConfig {
-    if channel.class == Class::Audio
-        && let Some(rate) = rate
-    {
-        channel.deadline = channel.deadline.max(rate.time_for(AUDIO_REACH));
-    }
-    channel
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::proto::config::{ChannelConfig, ChannelId, SessionId};
+    use crate::proto::config::{ChannelId, SessionId};
     use crate::proto::time::Duration;
 
     fn link(channels: Vec<ChannelConfig>) -> LinkConfig {
