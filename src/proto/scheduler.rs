@@ -1,11 +1,13 @@
 //! Which flow goes next.
 //!
 //! Two lanes: express for audio, one flow after the other, up to eight ninths of the line when the
-//! others want the rest (the line keeps that account); ordinary for all else, shared by weight. Each ordinary flow has a virtual time that grows with the bytes it sent, divided by
-//! its weight; the flow that is furthest behind goes next (stride scheduling: C. Waldspurger and
-//! W. Weihl, MIT/LCS/TM-528, 1995). A flow that was idle begins where the others are, so it is
-//! served at once, but nobody pays for the past. So nobody starves, and a flood on one channel
-//! takes only what the others leave.
+//! others want the rest (the line keeps that account); ordinary for all else, shared by weight.
+//! Each ordinary flow has a virtual time that grows with the bytes it sent, divided by its weight;
+//! the flow that is furthest behind goes next (stride scheduling: C. Waldspurger and W. Weihl,
+//! MIT/LCS/TM-528, 1995). A flow that was idle begins where the others are, so it is served at
+//! once, but nobody pays for the past. So nobody starves, and a flood on one channel takes only
+//! what the others leave. What interrupts a frame is on the same account: it may while it is not
+//! ahead of the flows in that frame.
 
 use super::channel::Flow;
 use super::config::{Class, PortKind};
@@ -19,6 +21,27 @@ pub(crate) struct Scheduler {
     now: u64,
     /// Whose turn it is in the express lane.
     express_turn: usize,
+}
+
+/// A set of flows, by their indices. There are at most 31.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FlowSet(u32);
+
+impl FlowSet {
+    /// Whether the flow is in the set.
+    pub(crate) fn has(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
+    }
+
+    /// Puts a flow into the set.
+    pub(crate) fn insert(&mut self, index: usize) {
+        self.0 |= 1 << index;
+    }
+
+    /// Whether no flow is in the set.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// All weights divide it.
@@ -39,6 +62,30 @@ impl Scheduler {
         flows: &[Flow],
         may: impl Fn(usize) -> bool,
     ) -> Option<usize> {
+        let chosen = self.first_in_turn(flows, may)?;
+        self.now = self.now.max(self.passed[chosen]);
+        Some(chosen)
+    }
+
+    /// The same, if it is not ahead of the flows `under_way`: for what interrupts them.
+    pub(crate) fn next_urgent(
+        &mut self,
+        flows: &[Flow],
+        may: impl Fn(usize) -> bool,
+        under_way: FlowSet,
+    ) -> Option<usize> {
+        let chosen = self.first_in_turn(flows, may)?;
+        let key = self.passed[chosen].max(self.now);
+        let is_behind = (0..flows.len())
+            .filter(|&i| under_way.has(i))
+            .all(|i| key <= self.passed[i]);
+        if is_behind {
+            self.now = key;
+        }
+        is_behind.then_some(chosen)
+    }
+
+    fn first_in_turn(&mut self, flows: &[Flow], may: impl Fn(usize) -> bool) -> Option<usize> {
         for (passed, flow) in self.passed.iter_mut().zip(flows) {
             if !flow.has_data() {
                 *passed = (*passed).max(self.now);
@@ -46,15 +93,13 @@ impl Scheduler {
         }
         let candidates =
             (0..flows.len()).filter(|&i| !flows[i].is_express() && may(i) && flows[i].has_data());
-        let chosen = candidates.min_by_key(|&i| {
+        candidates.min_by_key(|&i| {
             (
                 self.passed[i].max(self.now),
                 rank(&flows[i]),
                 self.passed[i],
             )
-        })?;
-        self.now = self.now.max(self.passed[chosen]);
-        Some(chosen)
+        })
     }
 
     /// Notes what an ordinary flow sent.

@@ -63,6 +63,10 @@ pub(crate) struct Flow {
     pub(crate) port: Port,
     pub(crate) class: Class,
     name: String,
+    /// How long a datagram is worth delivering; `None`: until it arrived.
+    deadline: Option<Duration>,
+    /// When the equipment handed in the last datagram.
+    last_accepted: Option<Instant>,
     outgoing: Outgoing,
     incoming: Incoming,
     sent: SentStats,
@@ -116,6 +120,8 @@ impl Flow {
             port,
             class: config.class,
             name,
+            deadline,
+            last_accepted: None,
             outgoing,
             incoming,
             sent,
@@ -131,6 +137,32 @@ impl Flow {
     /// Whether it keeps its messages until they are acknowledged.
     pub(crate) fn is_reliable(&self) -> bool {
         self.class == Class::Control && self.port.kind == PortKind::Media
+    }
+
+    /// How long after it was handed in a datagram is worth delivering; `None`: until it arrived.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// How long the equipment has handed in nothing; `None` when it never did.
+    pub(crate) fn quiet_for(&self, now: Instant) -> Option<Duration> {
+        self.last_accepted.map(|last| now.since(last))
+    }
+
+    /// Length of the message that goes next, when all of it waits; `None` for audio.
+    pub(crate) fn next_whole(&self) -> Option<usize> {
+        match &self.outgoing {
+            Outgoing::Audio(_) => None,
+            Outgoing::Messages(sender) => sender.next_whole(),
+        }
+    }
+
+    /// Messages that wait and were not begun; none for audio.
+    pub(crate) fn waiting(&self) -> usize {
+        match &self.outgoing {
+            Outgoing::Audio(_) => 0,
+            Outgoing::Messages(sender) => sender.waiting(),
+        }
     }
 
     /// Takes a datagram of the equipment into the queue.
@@ -149,6 +181,7 @@ impl Flow {
             });
         }
         let bytes = datagram.len() as u64;
+        self.last_accepted = Some(now);
         let dropped = match &mut self.outgoing {
             Outgoing::Audio(sender) => sender.accept(now, datagram),
             Outgoing::Messages(sender) => match sender.accept(now, datagram) {

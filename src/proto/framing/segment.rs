@@ -4,7 +4,7 @@
 //! first byte
 //!   7   6 5   4 3 2 1 0
 //! +---+-----+-----------+
-//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance
+//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance; 8, 9, 10 next message
 //! | 0 | 0 1 | flow      |  packet:  P nnnnnnn             [length] data
 //! | 0 | 1 0 | flow      |  message: nnnnnnnn P nnnnnnn    [length] data
 //! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P nnnnnnn    place [length] data
@@ -18,7 +18,11 @@
 //! advance flow (1), number (2): nothing with a lower number will come any more
 //! probe   nothing follows: the far end reports at once
 //! close   nothing follows: the far end stops on purpose
+//! next    [length] data: the message behind the one in front of it in this frame, same flow, number
+//!         plus one. 8: a length follows; 9: it runs to the end; 10: it is as long as the one in front
 //! ```
+//!
+//! Bulk is datagrams of one size, one behind the other: all but the first cost one byte.
 //!
 //! A datagram in pieces has its own check (CRC-32, 4 bytes, low byte first) behind its last byte.
 //! Flow 0 is the order wire; flows 1 to 31 are given to the channels in order of their ids, a
@@ -89,6 +93,16 @@ impl Cut {
     }
 }
 
+impl Cut {
+    /// The number behind this one.
+    fn next(self) -> Self {
+        Self {
+            low: (self.low + 1) & ((1u64 << self.bits) - 1),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 impl Cut {
     pub(crate) fn for_packet(low: u64) -> Self {
@@ -131,25 +145,36 @@ const LINK_REPORT: u8 = 1;
 const LINK_PROBE: u8 = 2;
 const LINK_CLOSE: u8 = 3;
 const LINK_ADVANCE: u8 = 4;
+const LINK_NEXT: u8 = 8;
+const LINK_NEXT_LAST: u8 = 9;
+const LINK_NEXT_SAME: u8 = 10;
 
 /// Writes segments one behind the other. A segment gets its length only when another follows.
 #[derive(Debug)]
 pub(crate) struct Writer<'a> {
     body: &'a mut Vec<u8>,
-    /// Where the length of the last segment would go, and the byte with its flag.
+    /// Where the length of the last segment would go, and the byte that says so.
     open: Option<OpenEnd>,
+    /// The message that ends where the frame ends so far: flow, number, length.
+    message: Option<(FlowId, u64, usize)>,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct OpenEnd {
     flag_at: usize,
     data_at: usize,
+    /// For a next message the length of the one in front of it.
+    behind: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
     /// Writes behind what `body` holds.
     pub(crate) fn new(body: &'a mut Vec<u8>) -> Self {
-        Self { body, open: None }
+        Self {
+            body,
+            open: None,
+            message: None,
+        }
     }
 
     /// Bytes written so far, header included.
@@ -199,9 +224,22 @@ impl<'a> Writer<'a> {
 
     /// A whole datagram.
     pub(crate) fn message(&mut self, flow: FlowId, number: u64, data: &[u8]) {
-        self.begin(KIND_MESSAGE, flow.0);
-        let flag_at = self.message_number(number);
-        self.data(flag_at, data);
+        match self.message {
+            Some((before, last, len)) if before == flow && last + 1 == number => {
+                self.begin(KIND_LINK, LINK_NEXT_LAST);
+                self.data(self.body.len() - 1, data);
+                self.open = self.open.map(|open| OpenEnd {
+                    behind: Some(len),
+                    ..open
+                });
+            }
+            _ => {
+                self.begin(KIND_MESSAGE, flow.0);
+                let flag_at = self.message_number(number);
+                self.data(flag_at, data);
+            }
+        }
+        self.message = Some((flow, number, data.len()));
     }
 
     /// A piece of a datagram, made of two parts that stand one behind the other.
@@ -222,14 +260,28 @@ impl<'a> Writer<'a> {
 
     fn begin(&mut self, kind: u8, low: u8) {
         debug_assert!(low < 32);
+        self.message = None;
         if let Some(open) = self.open.take() {
-            let len = self.body.len() - open.data_at;
-            let (bytes, count) = varint::encoded(len as u32);
-            self.body
-                .splice(open.data_at..open.data_at, bytes[..count].iter().copied());
-            self.body[open.flag_at] |= LENGTH_FLAG;
+            self.end(open);
         }
         self.body.push(kind << 5 | low);
+    }
+
+    /// Says where the last segment ends: another one follows.
+    fn end(&mut self, open: OpenEnd) {
+        let len = self.body.len() - open.data_at;
+        let flag = &mut self.body[open.flag_at];
+        match open.behind {
+            Some(before) if before == len => {
+                *flag = KIND_LINK << 5 | LINK_NEXT_SAME;
+                return;
+            }
+            Some(_) => *flag = KIND_LINK << 5 | LINK_NEXT,
+            None => *flag |= LENGTH_FLAG,
+        }
+        let (bytes, count) = varint::encoded(len as u32);
+        self.body
+            .splice(open.data_at..open.data_at, bytes[..count].iter().copied());
     }
 
     /// Returns where the byte with the length flag is.
@@ -243,13 +295,53 @@ impl<'a> Writer<'a> {
         self.open = Some(OpenEnd {
             flag_at,
             data_at: self.body.len(),
+            behind: None,
         });
         self.body.extend_from_slice(data);
     }
 }
 
-/// Takes a segment off the front; `None` when it is not one: then the whole frame is refused.
-pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+/// Reads the segments of one frame, from first to last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reader {
+    /// Flow, number and length of the message that was read last, if nothing stands behind it.
+    message: Option<(FlowId, Cut, usize)>,
+}
+
+impl Reader {
+    /// Takes a segment off the front; `None` when it is not one: then the whole frame is refused.
+    pub(crate) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+        let segment = match *bytes.first()? {
+            service @ LINK_NEXT..=LINK_NEXT_SAME => {
+                *bytes = &bytes[1..];
+                self.next_message(service, bytes)?
+            }
+            _ => read(bytes)?,
+        };
+        self.message = match segment {
+            Segment::Message { flow, number, data } => Some((flow, number, data.len())),
+            _ => None,
+        };
+        Some(segment)
+    }
+
+    fn next_message<'a>(&self, service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+        let (flow, number, before) = self.message?;
+        let len = match service {
+            LINK_NEXT => varint::read(bytes)? as usize,
+            LINK_NEXT_LAST => bytes.len(),
+            _ => before,
+        };
+        Some(Segment::Message {
+            flow,
+            number: number.next(),
+            data: take(bytes, len)?,
+        })
+    }
+}
+
+/// Takes a segment that stands for itself off the front.
+fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
     let first = take(bytes, 1)?[0];
     let low = first & 0x1F;
     let flow = FlowId(low);
@@ -331,8 +423,9 @@ mod tests {
 
     fn read_all(mut bytes: &[u8]) -> Option<Vec<Segment<'_>>> {
         let mut segments = Vec::new();
+        let mut reader = Reader::default();
         while !bytes.is_empty() {
-            segments.push(read(&mut bytes)?);
+            segments.push(reader.next(&mut bytes)?);
         }
         Some(segments)
     }
@@ -368,6 +461,72 @@ mod tests {
             matches!(&segments[2], Segment::Packet { flow: FlowId(1), number, data: b"e" }
             if number.nearest(0x101) == 0x101)
         );
+    }
+
+    #[test]
+    fn messages_in_a_row_cost_a_byte_each_and_their_length_when_it_changes() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        let data: [&[u8]; 5] = [b"ab", b"cd", b"e", b"f", b"ghi"];
+        for (number, data) in (0x7FFE..).zip(data) {
+            writer.message(FlowId(3), number, data);
+        }
+        assert_eq!(
+            body,
+            [
+                [0x43, 0xFE, 0xFF, 2, b'a', b'b'].as_slice(),
+                &[10, b'c', b'd'],
+                &[8, 1, b'e'],
+                &[10, b'f'],
+                &[9, b'g', b'h', b'i'],
+            ]
+            .concat()
+        );
+        let segments = read_all(&body).expect("well formed");
+        for ((expected, sent), segment) in (0x7FFE..).zip(data).zip(segments) {
+            let Segment::Message { flow, number, data } = segment else {
+                panic!("{segment:?}");
+            };
+            assert_eq!((flow, data), (FlowId(3), sent));
+            assert_eq!(number.nearest(0x7FF0), expected);
+        }
+    }
+
+    #[test]
+    fn only_the_next_message_of_the_same_flow_is_written_short() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        writer.message(FlowId(3), 7, b"a");
+        writer.message(FlowId(4), 8, b"b");
+        writer.message(FlowId(4), 10, b"c");
+        writer.probe();
+        writer.message(FlowId(4), 11, b"d");
+        assert_eq!(
+            body,
+            [
+                [0x43, 7, 0x80, 1, b'a'].as_slice(),
+                &[0x44, 8, 0x80, 1, b'b'],
+                &[0x44, 10, 0x80, 1, b'c'],
+                &[2],
+                &[0x44, 11, 0, b'd'],
+            ]
+            .concat()
+        );
+        assert!(read_all(&body).is_some());
+    }
+
+    #[test]
+    fn a_next_message_without_a_message_in_front_is_refused() {
+        let message = [0x43, 7, 0x80, 1, b'a'];
+        let is_read = |bytes: &[u8]| read_all(bytes).is_some();
+        let behind = |middle: &[u8], next: &[u8]| is_read(&[&message, middle, next].concat());
+        for next in [[8u8, 1, b'b'].as_slice(), &[9, b'b'], &[10, b'b']] {
+            assert!(behind(&[], next));
+            assert!(!behind(&[2], next), "a probe between");
+            assert!(!is_read(next), "nothing in front");
+        }
+        assert!(!behind(&[], &[8, 2, b'b']), "too short");
+        assert!(!behind(&[], &[10]), "too short");
     }
 
     #[test]
