@@ -62,30 +62,6 @@ impl Scheduler {
         flows: &[Flow],
         may: impl Fn(usize) -> bool,
     ) -> Option<usize> {
-        let chosen = self.first_in_turn(flows, may)?;
-        self.now = self.now.max(self.passed[chosen]);
-        Some(chosen)
-    }
-
-    /// The same, if it is not ahead of the flows `under_way`: for what interrupts them.
-    pub(crate) fn next_urgent(
-        &mut self,
-        flows: &[Flow],
-        may: impl Fn(usize) -> bool,
-        under_way: FlowSet,
-    ) -> Option<usize> {
-        let chosen = self.first_in_turn(flows, may)?;
-        let key = self.passed[chosen].max(self.now);
-        let is_behind = (0..flows.len())
-            .filter(|&i| under_way.has(i))
-            .all(|i| key <= self.passed[i]);
-        if is_behind {
-            self.now = key;
-        }
-        is_behind.then_some(chosen)
-    }
-
-    fn first_in_turn(&mut self, flows: &[Flow], may: impl Fn(usize) -> bool) -> Option<usize> {
         for (passed, flow) in self.passed.iter_mut().zip(flows) {
             if !flow.has_data() {
                 *passed = (*passed).max(self.now);
@@ -102,8 +78,25 @@ impl Scheduler {
         })
     }
 
-    /// Notes what an ordinary flow sent.
+    /// The same, if it is not ahead of the flows `under_way`: for what interrupts them.
+    pub(crate) fn next_urgent(
+        &mut self,
+        flows: &[Flow],
+        may: impl Fn(usize) -> bool,
+        under_way: FlowSet,
+    ) -> Option<usize> {
+        let chosen = self.next_ordinary(flows, may)?;
+        let key = self.passed[chosen].max(self.now);
+        let is_behind = (0..flows.len())
+            .filter(|&i| under_way.has(i))
+            .all(|i| key <= self.passed[i]);
+        is_behind.then_some(chosen)
+    }
+
+    /// Notes what an ordinary flow sent. Only this moves the time on: a flow that was chosen and
+    /// had nothing that fitted must not take the turn of those that wait.
     pub(crate) fn on_sent(&mut self, index: usize, flow: &Flow, bytes: usize) {
+        self.now = self.now.max(self.passed[index]);
         self.passed[index] += bytes as u64 * SCALE / weight(flow);
     }
 

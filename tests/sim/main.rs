@@ -6,4 +6,5 @@ mod call;
 mod coming_up;
 mod common;
 mod control;
+mod goodput;
 mod long;

@@ -236,15 +236,18 @@ impl Filling<'_> {
         let whole = flow
             .next_whole()
             .map_or(0, |len| len + MESSAGE_OVERHEAD + HEADER);
-        let is_first = self.segments.is_empty() && flow.deadline().is_some();
-        if is_first && whole <= limits.alone {
-            limits.most.max(whole)
+        // Behind an advance it is alone, too.
+        let is_alone = self.writer.len() <= ALMOST_EMPTY && flow.deadline().is_some();
+        if is_alone && whole + ALMOST_EMPTY <= limits.alone {
+            limits.most.max(whole + ALMOST_EMPTY)
         } else {
             limits.most
         }
     }
 }
 
+/// A frame with no more than this has no datagram in it.
+const ALMOST_EMPTY: usize = 16;
 /// Bytes of an ordinary frame's header.
 const HEADER: usize = 2;
 
