@@ -17,7 +17,7 @@ use super::config::{Class, PortKind};
 pub(crate) struct Scheduler {
     /// Virtual time of each flow: bytes times [`SCALE`] by weight.
     passed: Vec<u64>,
-    /// Virtual time of the flow that was served last.
+    /// Virtual time at which the last frame began.
     now: u64,
     /// Whose turn it is in the express lane.
     express_turn: usize,
@@ -93,10 +93,15 @@ impl Scheduler {
         is_behind.then_some(chosen)
     }
 
-    /// Notes what an ordinary flow sent. Only this moves the time on: a flow that was chosen and
-    /// had nothing that fitted must not take the turn of those that wait.
-    pub(crate) fn on_sent(&mut self, index: usize, flow: &Flow, bytes: usize) {
+    /// Notes that a frame begins with something of this flow. Only this moves the time on: what
+    /// comes while a long frame is on its way begins where the frame began, and a flow that had
+    /// nothing that fitted takes nobody's turn.
+    pub(crate) fn begin_frame(&mut self, index: usize) {
         self.now = self.now.max(self.passed[index]);
+    }
+
+    /// Notes what an ordinary flow sent.
+    pub(crate) fn on_sent(&mut self, index: usize, flow: &Flow, bytes: usize) {
         self.passed[index] += bytes as u64 * SCALE / weight(flow);
     }
 

@@ -22,7 +22,8 @@
 //! Urgent are small control messages and RTCP, when few wait. They travel in frames of their own:
 //! in a frame of something else they would be as late as that. When the ordinary frame under way
 //! takes longer than [`WORTH_IT`], they interrupt it with an express frame, which has the long check.
-//! Not more often than is their share (the scheduler's account), and never longer than audio can bear.
+//! So does video when it begins beside a frame that takes longer than it can wait. Nobody interrupts
+//! more often than is his share (the scheduler's account), nor for longer than audio can bear.
 
 use super::Session;
 use crate::proto::channel::{Flow, SentSegment};
@@ -128,14 +129,14 @@ impl Session {
     pub(super) fn send_urgent(&mut self, now: Instant, index: usize) -> bool {
         let kind = FrameKind::Express(CheckKind::Long);
         let line = &self.lines[index];
-        let Some(under_way) = under_way(line) else {
+        let Some((left, under_way)) = under_way(line) else {
             return false;
         };
-        let urgent = self.urgent(now, line);
-        let may = |flow: usize| urgent.has(flow) && !under_way.has(flow);
-        if urgent.is_empty() {
+        let (urgent, late) = (self.urgent(now, line), self.late(now, line, left));
+        if urgent.is_empty() && late.is_empty() {
             return false;
         }
+        let may = |flow: usize| (urgent.has(flow) || late.has(flow)) && !under_way.has(flow);
         let mut body = Vec::new();
         let Some(number) = line.start_frame(kind, &mut body) else {
             return false;
@@ -150,6 +151,7 @@ impl Session {
         };
         let segments = vec![(segment, writer.len() - from)];
         let wire = self.finish(now, index, kind, number, &mut body, segments);
+        self.scheduler.begin_frame(chosen);
         self.scheduler.on_sent(chosen, &self.flows[chosen], wire);
         self.lines[index].on_others(wire);
         true
@@ -162,6 +164,9 @@ impl Session {
             return false;
         };
         let bytes = frame.writer.len() - from;
+        if frame.segments.is_empty() {
+            self.scheduler.begin_frame(chosen);
+        }
         self.scheduler.on_sent(chosen, &self.flows[chosen], bytes);
         frame.segments.push((segment, bytes));
         true
@@ -179,7 +184,7 @@ impl Session {
                 most = most.min(BESIDE_AUDIO.max(quiet / 4));
                 alone = alone.min(BESIDE_AUDIO.max(quiet / 4));
             } else if flow.port.kind == PortKind::Media {
-                let bearable = (deadline.min(LONGEST) * 3 / 8).max(quiet / 4);
+                let bearable = bearable(deadline).max(quiet / 4);
                 most = most.min(bearable);
                 videos += u32::from(quiet < deadline);
                 alone = alone.min(deadline.max(quiet / 4));
@@ -198,15 +203,7 @@ impl Session {
 
     /// Flows whose next message is urgent on a line.
     fn urgent(&self, now: Instant, line: &Line) -> FlowSet {
-        let has_audio = |flow: &Flow| {
-            flow.is_express() && flow.quiet_for(now).is_some_and(|quiet| quiet < LATELY)
-        };
-        let bearable = if self.flows.iter().any(has_audio) {
-            line.rate().bytes_in(BEFORE_AUDIO)
-        } else {
-            usize::MAX
-        };
-        let most = bearable.min(line.frame_length()).saturating_sub(AROUND);
+        let most = self.longest_express(now, line, LONGEST);
         let mut urgent = FlowSet::default();
         for (i, flow) in self.flows.iter().enumerate() {
             let is_small = flow.next_whole().is_some_and(|len| len <= SMALL.min(most));
@@ -217,6 +214,42 @@ impl Session {
         }
         urgent
     }
+
+    /// Flows with a deadline whose next datagram would come late behind an ordinary frame that still
+    /// takes so long.
+    fn late(&self, now: Instant, line: &Line, left: Duration) -> FlowSet {
+        let mut late = FlowSet::default();
+        for (i, flow) in self.flows.iter().enumerate() {
+            let Some(deadline) = flow.deadline().filter(|_| !flow.is_express()) else {
+                continue;
+            };
+            let bearable = bearable(deadline);
+            let most = self.longest_express(now, line, bearable);
+            if left > bearable && flow.next_whole().is_some_and(|len| len <= most) {
+                late.insert(i);
+            }
+        }
+        late
+    }
+
+    /// Largest datagram that may interrupt, when an express frame may take so long.
+    fn longest_express(&self, now: Instant, line: &Line, time: Duration) -> usize {
+        let has_audio = |flow: &Flow| {
+            flow.is_express() && flow.quiet_for(now).is_some_and(|quiet| quiet < LATELY)
+        };
+        let time = if self.flows.iter().any(has_audio) {
+            time.min(BEFORE_AUDIO)
+        } else {
+            time
+        };
+        let most = line.rate().bytes_in(time).min(line.frame_length());
+        most.saturating_sub(AROUND)
+    }
+}
+
+/// How long a flow with that deadline can wait for a frame of others, or for its own.
+fn bearable(deadline: Duration) -> Duration {
+    deadline.min(LONGEST) * 3 / 8
 }
 
 /// An ordinary frame that is being filled.
@@ -251,8 +284,8 @@ const ALMOST_EMPTY: usize = 16;
 /// Bytes of an ordinary frame's header.
 const HEADER: usize = 2;
 
-/// The flows in the ordinary frame under way, when it is worth interrupting.
-fn under_way(line: &Line) -> Option<FlowSet> {
+/// What the ordinary frame under way still takes, and the flows in it, when it is worth interrupting.
+fn under_way(line: &Line) -> Option<(Duration, FlowSet)> {
     let (left, flows) = line.under_way()?;
     if left <= WORTH_IT {
         return None;
@@ -264,5 +297,5 @@ fn under_way(line: &Line) -> Option<FlowSet> {
             set.insert(index);
         }
     }
-    Some(set)
+    Some((left, set))
 }
