@@ -39,8 +39,9 @@ use crate::proto::time::{Duration, Instant};
 const SMALL_REST: usize = 12;
 /// The longest ordinary frame. Four datagrams of 1200 bytes at 9600 bit/s take five seconds.
 const LONGEST: Duration = Duration::from_secs(6);
-/// The longest ordinary frame while there is audio; at worst audio makes it nine times as long.
-const BESIDE_AUDIO: Duration = Duration::from_millis(500);
+/// The longest ordinary frame while there is audio. At worst audio makes it nine times as long, and
+/// more than 128 frames that interrupt it are more than a receiver's memory of numbers.
+const BESIDE_AUDIO: Duration = Duration::from_millis(250);
 /// The shortest limit, bytes: a slow line must carry something.
 const SHORTEST: usize = 48;
 /// Largest urgent message, bytes.
