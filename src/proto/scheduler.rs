@@ -1,11 +1,13 @@
 //! Which flow goes next.
 //!
 //! Two lanes: express for audio, one flow after the other, up to eight ninths of the line when the
-//! others want the rest (the line keeps that account); ordinary for all else, shared by weight. Each ordinary flow has a virtual time that grows with the bytes it sent, divided by
-//! its weight; the flow that is furthest behind goes next (stride scheduling: C. Waldspurger and
-//! W. Weihl, MIT/LCS/TM-528, 1995). A flow that was idle begins where the others are, so it is
-//! served at once, but nobody pays for the past. So nobody starves, and a flood on one channel
-//! takes only what the others leave.
+//! others want the rest (the line keeps that account); ordinary for all else, shared by weight.
+//! Each ordinary flow has a virtual time that grows with the bytes it sent, divided by its weight;
+//! the flow that is furthest behind goes next (stride scheduling: C. Waldspurger and W. Weihl,
+//! MIT/LCS/TM-528, 1995). A flow that was idle begins where the others are, so it is served at
+//! once, but nobody pays for the past. So nobody starves, and a flood on one channel takes only
+//! what the others leave. What interrupts a frame is on the same account: it may while it is not
+//! ahead of the flows in that frame.
 
 use super::channel::Flow;
 use super::config::{Class, PortKind};
@@ -15,10 +17,31 @@ use super::config::{Class, PortKind};
 pub(crate) struct Scheduler {
     /// Virtual time of each flow: bytes times [`SCALE`] by weight.
     passed: Vec<u64>,
-    /// Virtual time of the flow that was served last.
+    /// Virtual time at which the last frame began.
     now: u64,
     /// Whose turn it is in the express lane.
     express_turn: usize,
+}
+
+/// A set of flows, by their indices. There are at most 31.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct FlowSet(u32);
+
+impl FlowSet {
+    /// Whether the flow is in the set.
+    pub(crate) fn has(self, index: usize) -> bool {
+        self.0 >> index & 1 == 1
+    }
+
+    /// Puts a flow into the set.
+    pub(crate) fn insert(&mut self, index: usize) {
+        self.0 |= 1 << index;
+    }
+
+    /// Whether no flow is in the set.
+    pub(crate) fn is_empty(self) -> bool {
+        self.0 == 0
+    }
 }
 
 /// All weights divide it.
@@ -46,15 +69,35 @@ impl Scheduler {
         }
         let candidates =
             (0..flows.len()).filter(|&i| !flows[i].is_express() && may(i) && flows[i].has_data());
-        let chosen = candidates.min_by_key(|&i| {
+        candidates.min_by_key(|&i| {
             (
                 self.passed[i].max(self.now),
                 rank(&flows[i]),
                 self.passed[i],
             )
-        })?;
-        self.now = self.now.max(self.passed[chosen]);
-        Some(chosen)
+        })
+    }
+
+    /// The same, if it is not ahead of the flows `under_way`: for what interrupts them.
+    pub(crate) fn next_urgent(
+        &mut self,
+        flows: &[Flow],
+        may: impl Fn(usize) -> bool,
+        under_way: FlowSet,
+    ) -> Option<usize> {
+        let chosen = self.next_ordinary(flows, may)?;
+        let key = self.passed[chosen].max(self.now);
+        let is_behind = (0..flows.len())
+            .filter(|&i| under_way.has(i))
+            .all(|i| key <= self.passed[i]);
+        is_behind.then_some(chosen)
+    }
+
+    /// Notes that a frame begins with something of this flow. Only this moves the time on: what
+    /// comes while a long frame is on its way begins where the frame began, and a flow that had
+    /// nothing that fitted takes nobody's turn.
+    pub(crate) fn begin_frame(&mut self, index: usize) {
+        self.now = self.now.max(self.passed[index]);
     }
 
     /// Notes what an ordinary flow sent.

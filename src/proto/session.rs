@@ -1,5 +1,6 @@
 //! [`Session`], the only border type of the protocol.
 
+mod ordinary;
 mod receive;
 mod transmit;
 

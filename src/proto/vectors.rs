@@ -100,8 +100,9 @@ fn every_frame_is_made_and_read_as_the_vectors_say() {
             }
             _ => {
                 let mut rest = content.as_slice();
+                let mut reader = segment::Reader::default();
                 while !rest.is_empty() {
-                    let segment = segment::read(&mut rest);
+                    let segment = reader.next(&mut rest);
                     assert!(segment.is_some(), "{name}: segments");
                     assert_rewrites(name, &content, segment);
                 }

@@ -6,6 +6,7 @@ mod call;
 mod coming_up;
 mod common;
 mod control;
+mod goodput;
 mod long;
 mod real_time;
 mod recognition;

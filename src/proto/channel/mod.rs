@@ -84,6 +84,10 @@ pub(crate) struct Flow {
     /// The class of its channel, for the technician.
     channel_class: Class,
     name: String,
+    /// How long a datagram is worth delivering; `None`: until it arrived.
+    deadline: Option<Duration>,
+    /// When the equipment handed in the last datagram.
+    last_accepted: Option<Instant>,
     outgoing: Outgoing,
     incoming: Incoming,
     sent: SentStats,
@@ -150,6 +154,8 @@ impl Flow {
             class: config.class,
             channel_class: config.class,
             name,
+            deadline,
+            last_accepted: None,
             outgoing,
             incoming,
             sent,
@@ -184,6 +190,32 @@ impl Flow {
         self.class == Class::Control && self.port.kind == PortKind::Media
     }
 
+    /// How long after it was handed in a datagram is worth delivering; `None`: until it arrived.
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.deadline
+    }
+
+    /// How long the equipment has handed in nothing; `None` when it never did.
+    pub(crate) fn quiet_for(&self, now: Instant) -> Option<Duration> {
+        self.last_accepted.map(|last| now.since(last))
+    }
+
+    /// Length of the message that goes next, when all of it waits; `None` for audio.
+    pub(crate) fn next_whole(&self) -> Option<usize> {
+        match &self.outgoing {
+            Outgoing::Audio(_) => None,
+            Outgoing::Messages(sender) => sender.next_whole(),
+        }
+    }
+
+    /// Messages that wait and were not begun; none for audio.
+    pub(crate) fn waiting(&self) -> usize {
+        match &self.outgoing {
+            Outgoing::Audio(_) => 0,
+            Outgoing::Messages(sender) => sender.waiting(),
+        }
+    }
+
     /// Takes a datagram of the equipment into the queue.
     pub(crate) fn accept(&mut self, now: Instant, datagram: Bytes) -> Result<(), Refused> {
         let most = if self.is_express() {
@@ -200,6 +232,7 @@ impl Flow {
             });
         }
         let bytes = datagram.len() as u64;
+        self.last_accepted = Some(now);
         let dropped = match &mut self.outgoing {
             Outgoing::Audio(sender) => sender.accept(now, datagram),
             Outgoing::Messages(sender) => match sender.accept(now, datagram) {

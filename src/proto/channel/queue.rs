@@ -197,6 +197,18 @@ impl Sender {
         self.advance || self.next_message().is_some()
     }
 
+    /// Length of the message that goes next, when all of it waits.
+    pub(super) fn next_whole(&self) -> Option<usize> {
+        let message = &self.queue[self.next_message()?];
+        let (waiting, _) = message.waiting()?;
+        (waiting == (0..message.end())).then_some(message.data.len())
+    }
+
+    /// Messages that wait and were not begun.
+    pub(super) fn waiting(&self) -> usize {
+        self.queue.len() - self.begun
+    }
+
     /// Index of the message that is sent from next.
     fn next_message(&self) -> Option<usize> {
         if let Some(&number) = self.lost.front() {
@@ -495,7 +507,7 @@ mod tests {
         )?;
         assert!(body.len() <= space, "{} bytes in {space}", body.len());
         let mut rest = body.as_slice();
-        let words = match segment::read(&mut rest)? {
+        let words = match segment::Reader::default().next(&mut rest)? {
             Segment::Message { number, data, .. } => {
                 format!("message {} {}", number.nearest(0), data.bytes.len())
             }

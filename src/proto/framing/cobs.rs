@@ -25,6 +25,21 @@ pub(crate) fn encode(data: &[u8], wire: &mut Vec<u8>) {
     }
 }
 
+/// Whether the code bytes of `pieces`, one behind the other, end where these end: [`decode`] would
+/// succeed. Looks at the code bytes only.
+#[must_use]
+pub(crate) fn is_whole<const N: usize>(pieces: [&[u8]; N]) -> bool {
+    let mut skip = 0;
+    for piece in pieces {
+        while let Some(&code) = piece.get(skip) {
+            // A code of zero does not stand on a line; whatever it is, go on.
+            skip += usize::from(code).max(1);
+        }
+        skip -= piece.len();
+    }
+    skip == 0
+}
+
 /// Replaces `data` by what `wire` stands for. `wire` must not contain a zero.
 ///
 /// False when a code byte points beyond the end: the frame is damaged, or only a part of one.
@@ -76,6 +91,17 @@ mod tests {
         assert!(!decode(&[4, 1, 2], &mut data));
         assert!(!decode(&[], &mut data));
         assert!(!decode(&[0, 1, 2], &mut data));
+    }
+
+    #[test]
+    fn a_whole_is_known_by_its_code_bytes_however_it_is_divided() {
+        let data: Vec<u8> = (0..900).map(|i| (i * 7 % 251) as u8).collect();
+        let wire = encoded(&data);
+        for cut in 0..wire.len() {
+            let (a, b) = wire.split_at(cut);
+            assert!(is_whole([a, b]) && is_whole([a, &[], b]));
+            assert_eq!(is_whole([a]), decode(a, &mut Vec::new()) || a.is_empty());
+        }
     }
 
     proptest! {

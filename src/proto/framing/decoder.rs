@@ -9,8 +9,8 @@
 //! ```
 //!
 //! So parts are held until a whole ordinary frame arrives (ordinary frames never overlap), and
-//! each further failing chunk is tried behind them. The judge decides; the work is bounded by
-//! [`TRIES`] and the memory by one frame's length. Nothing else is carried from chunk to chunk:
+//! each further failing chunk is tried behind them, from each part on and without any one of them.
+//! The judge decides; the work is bounded by [`WAYS`] and [`TRIES`], the memory by one frame's length. Nothing else is carried from chunk to chunk:
 //! a decoder starts clean at every delimiter.
 
 use super::{MAX_WIRE, cobs, header};
@@ -103,22 +103,31 @@ impl Decoder {
 
     /// Tries a failing chunk behind the parts that are held.
     fn join(&mut self, chunk: &[u8], judge: &mut impl FnMut(&[u8]) -> Verdict) {
-        for attempt in 0..TRIES {
-            let Some((candidate, unused)) = self.held.candidate(attempt, chunk) else {
-                break;
-            };
+        let mut tries = 0;
+        for way in self.held.ways().take(WAYS) {
+            let pieces = self.held.pieces(way, chunk);
+            if !cobs::is_whole(pieces) {
+                continue;
+            }
             // Only ordinary frames are interrupted: nothing else may come out of a join.
-            let is_ordinary = cobs::decode(&candidate, &mut self.decoded)
+            let is_ordinary = cobs::decode(&pieces.concat(), &mut self.decoded)
                 && self
                     .decoded
                     .first()
                     .is_some_and(|&first| header::is_ordinary(first));
-            if is_ordinary && judge(&self.decoded) == Verdict::Ordinary {
+            if !is_ordinary {
+                continue;
+            }
+            if judge(&self.decoded) == Verdict::Ordinary {
                 self.counts.good += 1;
                 self.counts.joined += 1;
-                self.counts.bad += unused as u64;
+                self.counts.bad += (way.from + usize::from(way.without.is_some())) as u64;
                 self.held.clear();
                 return;
+            }
+            tries += 1;
+            if tries == TRIES {
+                break;
             }
         }
         self.counts.bad += self.held.push(chunk) as u64;
@@ -173,31 +182,48 @@ impl Held {
         }
     }
 
-    /// The `attempt`-th way to put `chunk` behind the parts, and how many parts it leaves out;
-    /// `None` when there are no more ways.
-    ///
-    /// First all parts, then without the last (a damaged express frame), then without the first
-    /// (a damaged frame that came earlier), then without both, then the last alone.
-    fn candidate(&self, attempt: usize, chunk: &[u8]) -> Option<(Vec<u8>, usize)> {
+    /// The ways to put a chunk behind the parts: from each part on, as what stands before it may be
+    /// the rest of a damaged frame; then the same without one part, which may be a damaged express
+    /// frame.
+    fn ways(&self) -> impl Iterator<Item = Way> + use<> {
         let count = self.ends.len();
-        let (from, to) = match (attempt, count) {
-            (0, 1..) => (0, count),
-            (1, 2..) => (0, count - 1),
-            (2, 2..) => (1, count),
-            (3, 3..) => (1, count - 1),
-            (4, 3..) => (count - 1, count),
-            _ => return None,
-        };
-        let start = if from == 0 { 0 } else { self.ends[from - 1] };
-        let parts = &self.bytes[start..self.ends[to - 1]];
-        Some(([parts, chunk].concat(), count - (to - from)))
+        let without = (1..count).rev().map(Some);
+        std::iter::once(None)
+            .chain(without)
+            .flat_map(move |without| {
+                (0..without.unwrap_or(count)).map(move |from| Way { from, without })
+            })
+    }
+
+    /// The bytes of a way.
+    fn pieces<'a>(&'a self, way: Way, chunk: &'a [u8]) -> [&'a [u8]; 3] {
+        let start = |part: usize| part.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let bytes = &self.bytes[..];
+        match way.without {
+            Some(part) => [
+                &bytes[start(way.from)..start(part)],
+                &bytes[start(part + 1)..],
+                chunk,
+            ],
+            None => [&bytes[start(way.from)..], &[], chunk],
+        }
     }
 }
 
-/// Most parts that are held.
-const MAX_PARTS: usize = 64;
-/// Most ways in which a chunk is put behind held parts.
-const TRIES: usize = 5;
+/// Which of the held parts belong to a frame.
+#[derive(Clone, Copy, Debug)]
+struct Way {
+    from: usize,
+    without: Option<usize>,
+}
+
+/// Most parts that are held: a packet of audio every 20 ms for five seconds.
+const MAX_PARTS: usize = 256;
+/// Most ways in which a chunk is put behind held parts. Nearly all wrong ones are passed over
+/// because the code bytes do not end where the chunk ends, without a look at what is between.
+const WAYS: usize = 1000;
+/// Most of these that are shown to the judge.
+const TRIES: usize = 8;
 
 #[cfg(test)]
 mod tests {
@@ -330,6 +356,38 @@ mod tests {
     }
 
     #[test]
+    fn a_frame_that_was_lost_with_many_parts_costs_no_later_one() {
+        let express = |n: u64| frame(EXPRESS, n, &[n as u8; 20]);
+        let long = |n: u64| frame(ORDINARY, n, &some_data(600 + n as usize));
+        let mut lost = long(0);
+        lost[300] ^= 0x10;
+        let mut stream = Vec::new();
+        for (n, long) in [(0, lost), (40, long(40)), (80, long(80))] {
+            let express: Vec<_> = (1..30).map(|i| (i * 20, express(n + i as u64))).collect();
+            stream.extend(interrupted(&long, &express));
+        }
+        let (taken, counts) = decode(&stream);
+        let ordinary: Vec<_> = taken.iter().filter(|data| data.len() > 20).collect();
+        assert_eq!(ordinary, [&some_data(640), &some_data(680)]);
+        assert_eq!((counts.joined, counts.bad), (2, 30));
+    }
+
+    #[test]
+    fn a_damaged_express_frame_among_many_does_not_cost_the_frame_they_interrupted() {
+        let data = some_data(300);
+        let long = frame(ORDINARY, 1, &data);
+        for victim in 0..10 {
+            let mut express: Vec<_> = (0..10)
+                .map(|i| (20 + i * 25, frame(EXPRESS, i as u64 + 2, b"now")))
+                .collect();
+            express[victim].1[4] ^= 0x55;
+            let (taken, counts) = decode(&interrupted(&long, &express));
+            assert_eq!(taken.last(), Some(&data), "victim {victim}");
+            assert_eq!((counts.joined, counts.bad), (1, 1));
+        }
+    }
+
+    #[test]
     fn a_frame_of_the_largest_size_passes_and_one_byte_more_does_not() {
         let mut decoder = Decoder::default();
         let mut judged = Vec::new();
@@ -348,9 +406,9 @@ mod tests {
     fn memory_stays_bounded_when_nothing_is_good() {
         let mut decoder = Decoder::default();
         let mut judge = |_: &[u8]| Verdict::Bad;
-        for i in 0..20_000u32 {
+        for i in 0..5000u32 {
             decoder.feed(&some_data(1 + i as usize % 200), &mut judge);
-            decoder.feed(&[7; 5000], &mut judge);
+            decoder.feed(&[7; 2 * MAX_WIRE], &mut judge);
         }
         assert!(decoder.chunk.capacity() <= 2 * MAX_WIRE);
         assert!(decoder.held.bytes.len() <= MAX_WIRE);

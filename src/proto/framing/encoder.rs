@@ -40,6 +40,16 @@ pub(crate) struct Completed {
     pub(crate) number: Option<u64>,
 }
 
+/// The ordinary frame that is on its way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct UnderWay {
+    pub(crate) number: Option<u64>,
+    /// Its bytes on the line.
+    pub(crate) wire: usize,
+    /// Those that have not left.
+    pub(crate) left: usize,
+}
+
 /// The two lanes of a line: an ordinary frame, and an express frame that may interrupt it.
 #[derive(Debug)]
 pub(crate) struct Outbox {
@@ -81,6 +91,15 @@ impl Outbox {
     /// Whether anything waits.
     pub(crate) fn is_empty(&self) -> bool {
         self.ordinary.is_none() && self.express.is_none()
+    }
+
+    /// The ordinary frame that an express frame would interrupt.
+    pub(crate) fn under_way(&self) -> Option<UnderWay> {
+        self.ordinary.as_ref().map(|ordinary| UnderWay {
+            number: ordinary.number,
+            wire: ordinary.wire.len(),
+            left: ordinary.wire.len() - ordinary.at,
+        })
     }
 
     /// Times that an express frame interrupted an ordinary one.

@@ -4,7 +4,7 @@
 //! first byte
 //!   7   6 5   4 3 2 1 0
 //! +---+-----+-----------+
-//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance
+//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance; 8, 9, 10 next message
 //! | 0 | 0 1 | flow      |  packet:  P C nnnnnn            [length] data
 //! | 0 | 1 0 | flow      |  message: nnnnnnnn P C nnnnnn   [length] data
 //! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P 0 nnnnnn   place [length] data
@@ -21,7 +21,11 @@
 //! advance flow (1), number (2): nothing with a lower number will come any more
 //! probe   nothing follows: the far end reports at once
 //! close   nothing follows: the far end stops on purpose
+//! next    [length] data: the message behind the one in front of it in this frame, same flow, number
+//!         plus one. 8: a length follows; 9: it runs to the end; 10: it is as long as the one in front
 //! ```
+//!
+//! Bulk is datagrams of one size, one behind the other: all but the first cost one byte.
 //!
 //! A datagram in pieces has its own check (CRC-32, 4 bytes, low byte first) behind its last byte.
 //! Flow 0 is the order wire; flows 1 to 31 are given to the channels in order of their ids, a
@@ -106,6 +110,16 @@ impl Cut {
     }
 }
 
+impl Cut {
+    /// The number behind this one.
+    fn next(self) -> Self {
+        Self {
+            low: (self.low + 1) & ((1u64 << self.bits) - 1),
+            ..self
+        }
+    }
+}
+
 #[cfg(test)]
 impl Cut {
     pub(crate) fn for_packet(low: u64) -> Self {
@@ -156,21 +170,36 @@ const LINK_REPORT: u8 = 1;
 const LINK_PROBE: u8 = 2;
 const LINK_CLOSE: u8 = 3;
 const LINK_ADVANCE: u8 = 4;
+const LINK_NEXT: u8 = 8;
+const LINK_NEXT_LAST: u8 = 9;
+const LINK_NEXT_SAME: u8 = 10;
 
 /// Writes segments one behind the other. A segment gets its length only when another follows.
 #[derive(Debug)]
 pub(crate) struct Writer<'a> {
     body: &'a mut Vec<u8>,
-    /// Where the length of the last segment would go, and the byte with its flag.
+    /// Where the length of the last segment would go, and the byte that says so.
     open: Option<OpenEnd>,
     /// The last segment runs to the end of the frame.
     closed: bool,
+    /// The message that ends where the frame ends so far.
+    message: Option<Whole>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Whole {
+    flow: FlowId,
+    number: u64,
+    compressed: bool,
+    len: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct OpenEnd {
     flag_at: usize,
     data_at: usize,
+    /// For a next message the length of the one in front of it.
+    behind: Option<usize>,
 }
 
 impl<'a> Writer<'a> {
@@ -180,6 +209,7 @@ impl<'a> Writer<'a> {
             body,
             open: None,
             closed: false,
+            message: None,
         }
     }
 
@@ -251,9 +281,7 @@ impl<'a> Writer<'a> {
 
     /// A whole datagram, as it is.
     pub(crate) fn message(&mut self, flow: FlowId, number: u64, data: &[u8]) {
-        self.begin(KIND_MESSAGE, flow.0);
-        let flag_at = self.message_number(number);
-        self.data(flag_at, data);
+        self.whole(flow, number, false, [data, &[]]);
     }
 
     /// A whole datagram with a compressed header.
@@ -264,11 +292,31 @@ impl<'a> Writer<'a> {
         head: &[u8],
         payload: &[u8],
     ) {
-        self.begin(KIND_MESSAGE, flow.0);
-        let flag_at = self.message_number(number);
-        self.body[flag_at] |= COMPRESSED_FLAG;
-        self.data(flag_at, head);
-        self.more(payload);
+        self.whole(flow, number, true, [head, payload]);
+    }
+
+    fn whole(&mut self, flow: FlowId, number: u64, compressed: bool, data: [&[u8]; 2]) {
+        let follows = |before: &Whole| {
+            before.flow == flow && before.number + 1 == number && before.compressed == compressed
+        };
+        let behind = self.message.filter(follows).map(|before| before.len);
+        if behind.is_some() {
+            self.begin(KIND_LINK, LINK_NEXT_LAST);
+            self.data(self.body.len() - 1, data[0]);
+        } else {
+            self.begin(KIND_MESSAGE, flow.0);
+            let flag_at = self.message_number(number);
+            self.body[flag_at] |= if compressed { COMPRESSED_FLAG } else { 0 };
+            self.data(flag_at, data[0]);
+        }
+        self.more(data[1]);
+        self.open = self.open.map(|open| OpenEnd { behind, ..open });
+        self.message = Some(Whole {
+            flow,
+            number,
+            compressed,
+            len: data[0].len() + data[1].len(),
+        });
     }
 
     /// Goes on with the data of the last segment.
@@ -298,15 +346,29 @@ impl<'a> Writer<'a> {
         self.body.push(kind << 5 | low);
     }
 
-    /// Gives the last segment its length: another follows.
+    /// Another segment follows.
     fn end_last(&mut self) {
+        self.message = None;
         if let Some(open) = self.open.take() {
-            let len = self.body.len() - open.data_at;
-            let (bytes, count) = varint::encoded(len as u32);
-            self.body
-                .splice(open.data_at..open.data_at, bytes[..count].iter().copied());
-            self.body[open.flag_at] |= LENGTH_FLAG;
+            self.end(open);
         }
+    }
+
+    /// Says where the last segment ends: another one follows.
+    fn end(&mut self, open: OpenEnd) {
+        let len = self.body.len() - open.data_at;
+        let flag = &mut self.body[open.flag_at];
+        match open.behind {
+            Some(before) if before == len => {
+                *flag = KIND_LINK << 5 | LINK_NEXT_SAME;
+                return;
+            }
+            Some(_) => *flag = KIND_LINK << 5 | LINK_NEXT,
+            None => *flag |= LENGTH_FLAG,
+        }
+        let (bytes, count) = varint::encoded(len as u32);
+        self.body
+            .splice(open.data_at..open.data_at, bytes[..count].iter().copied());
     }
 
     /// Returns where the byte with the length flag is.
@@ -320,13 +382,59 @@ impl<'a> Writer<'a> {
         self.open = Some(OpenEnd {
             flag_at,
             data_at: self.body.len(),
+            behind: None,
         });
         self.body.extend_from_slice(data);
     }
 }
 
-/// Takes a segment off the front; `None` when it is not one: then the whole frame is refused.
-pub(crate) fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+/// Reads the segments of one frame, from first to last.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Reader {
+    /// The message that was read last, if nothing stands behind it: flow, number, whether it is
+    /// compressed, length.
+    message: Option<(FlowId, Cut, bool, usize)>,
+}
+
+impl Reader {
+    /// Takes a segment off the front; `None` when it is not one: then the whole frame is refused.
+    pub(crate) fn next<'a>(&mut self, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+        let segment = match *bytes.first()? {
+            service @ LINK_NEXT..=LINK_NEXT_SAME => {
+                *bytes = &bytes[1..];
+                self.next_message(service, bytes)?
+            }
+            _ => read(bytes)?,
+        };
+        self.message = match segment {
+            Segment::Message { flow, number, data } => {
+                Some((flow, number, data.compressed, data.bytes.len()))
+            }
+            _ => None,
+        };
+        Some(segment)
+    }
+
+    fn next_message<'a>(&self, service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+        let (flow, number, compressed, before) = self.message?;
+        let len = match service {
+            LINK_NEXT => varint::read(bytes)? as usize,
+            LINK_NEXT_LAST => bytes.len(),
+            _ => before,
+        };
+        Some(Segment::Message {
+            flow,
+            number: number.next(),
+            data: Data {
+                compressed,
+                bytes: take(bytes, len)?,
+            },
+        })
+    }
+}
+
+/// Takes a segment that stands for itself off the front.
+fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
     let first = take(bytes, 1)?[0];
     if first & STEADY_FLAG != 0 {
         return Some(Segment::Steady {
@@ -425,8 +533,9 @@ mod tests {
 
     fn read_all(mut bytes: &[u8]) -> Option<Vec<Segment<'_>>> {
         let mut segments = Vec::new();
+        let mut reader = Reader::default();
         while !bytes.is_empty() {
-            segments.push(read(&mut bytes)?);
+            segments.push(reader.next(&mut bytes)?);
         }
         Some(segments)
     }
@@ -462,6 +571,96 @@ mod tests {
             matches!(&segments[2], Segment::Packet { flow: FlowId(1), number, data }
             if number.nearest(0x101) == 0x101 && data.bytes == b"e")
         );
+    }
+
+    #[test]
+    fn messages_in_a_row_cost_a_byte_each_and_their_length_when_it_changes() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        let data: [&[u8]; 5] = [b"ab", b"cd", b"e", b"f", b"ghi"];
+        for (number, data) in (0x3FFE..).zip(data) {
+            writer.message(FlowId(3), number, data);
+        }
+        assert_eq!(
+            body,
+            [
+                [0x43, 0xFE, 0xBF, 2, b'a', b'b'].as_slice(),
+                &[10, b'c', b'd'],
+                &[8, 1, b'e'],
+                &[10, b'f'],
+                &[9, b'g', b'h', b'i'],
+            ]
+            .concat()
+        );
+        let segments = read_all(&body).expect("well formed");
+        for ((expected, sent), segment) in (0x3FFE..).zip(data).zip(segments) {
+            let Segment::Message { flow, number, data } = segment else {
+                panic!("{segment:?}");
+            };
+            assert_eq!((flow, data.bytes), (FlowId(3), sent));
+            assert_eq!(number.nearest(0x3FF0), expected);
+        }
+    }
+
+    #[test]
+    fn compressed_messages_in_a_row_are_short_too_and_no_other_follows_them() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        writer.compressed_message(FlowId(3), 7, b"h", b"ab");
+        writer.compressed_message(FlowId(3), 8, b"i", b"cd");
+        writer.message(FlowId(3), 9, b"e");
+        let expected: [&[u8]; 3] = [
+            &[0x43, 7, 0xC0, 3, b'h', b'a', b'b'],
+            &[10, b'i', b'c', b'd'],
+            &[0x43, 9, 0, b'e'],
+        ];
+        assert_eq!(body, expected.concat());
+        let compressed: Vec<_> = read_all(&body)
+            .expect("well formed")
+            .iter()
+            .map(|segment| match segment {
+                Segment::Message { data, .. } => data.compressed,
+                other => panic!("{other:?}"),
+            })
+            .collect();
+        assert_eq!(compressed, [true, true, false]);
+    }
+
+    #[test]
+    fn only_the_next_message_of_the_same_flow_is_written_short() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        writer.message(FlowId(3), 7, b"a");
+        writer.message(FlowId(4), 8, b"b");
+        writer.message(FlowId(4), 10, b"c");
+        writer.probe();
+        writer.message(FlowId(4), 11, b"d");
+        assert_eq!(
+            body,
+            [
+                [0x43, 7, 0x80, 1, b'a'].as_slice(),
+                &[0x44, 8, 0x80, 1, b'b'],
+                &[0x44, 10, 0x80, 1, b'c'],
+                &[2],
+                &[0x44, 11, 0, b'd'],
+            ]
+            .concat()
+        );
+        assert!(read_all(&body).is_some());
+    }
+
+    #[test]
+    fn a_next_message_without_a_message_in_front_is_refused() {
+        let message = [0x43, 7, 0x80, 1, b'a'];
+        let is_read = |bytes: &[u8]| read_all(bytes).is_some();
+        let behind = |middle: &[u8], next: &[u8]| is_read(&[&message, middle, next].concat());
+        for next in [[8u8, 1, b'b'].as_slice(), &[9, b'b'], &[10, b'b']] {
+            assert!(behind(&[], next));
+            assert!(!behind(&[2], next), "a probe between");
+            assert!(!is_read(next), "nothing in front");
+        }
+        assert!(!behind(&[], &[8, 2, b'b']), "too short");
+        assert!(!behind(&[], &[10]), "too short");
     }
 
     #[test]

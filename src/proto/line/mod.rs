@@ -15,6 +15,7 @@
 //! Refused   loop, other version, other channels   hellos, the table; no frames
 //! ```
 
+pub(crate) mod alive;
 pub(crate) mod handshake;
 mod pacer;
 mod quality;
@@ -24,6 +25,7 @@ pub(crate) mod sent;
 mod transmit;
 pub(crate) mod watch;
 
+use alive::Alive;
 use handshake::Hello;
 use pacer::Pacer;
 use quality::Quality;
@@ -60,10 +62,9 @@ pub(crate) struct Line {
     watch: Watch,
     /// The session, once the far end is known.
     seals: Option<Seals>,
-    /// A good frame of the far end.
-    last_heard: Option<Instant>,
-    /// A proof that our frames arrive there.
-    last_proof: Option<Instant>,
+    alive: Alive,
+    /// When the last byte was handed over.
+    last_sent: Option<Instant>,
     was_up: bool,
     up_since: Instant,
     state: LineState,
@@ -133,7 +134,7 @@ const FIRST_PAUSE: Duration = Duration::from_millis(150);
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
 /// Bytes on the line of a hello with a name.
 const HELLO_FRAME: usize = 42;
-/// Without a frame, or a proof, for this long and a report interval the line is cut.
+/// Without a frame, or a proof, for this long, a report interval and a round trip the line is cut.
 const SILENCE: Duration = Duration::from_millis(1700);
 
 impl Line {
@@ -151,8 +152,8 @@ impl Line {
             quality: Quality::new(config.rate),
             watch: Watch::new(now),
             seals: None,
-            last_heard: None,
-            last_proof: None,
+            alive: Alive::default(),
+            last_sent: None,
             was_up: false,
             up_since: now,
             state: LineState::Closed,
@@ -273,6 +274,10 @@ impl Line {
             FrameKind::Express(_) => (Verdict::Express, true),
             _ => (Verdict::Ordinary, false),
         };
+        if verdict == Verdict::Ordinary && number >= self.received.announced() {
+            // Nobody begins such a frame without hearing us.
+            self.on_proof(now);
+        }
         (
             verdict,
             self.received.on_frame(now, number, eliciting, overtakes),
@@ -281,16 +286,19 @@ impl Line {
 
     /// The far end is there: a good frame came that is not our own.
     pub(crate) fn on_heard(&mut self, now: Instant) {
-        self.last_heard = Some(now);
+        self.alive.on_heard(now, self.counts.bytes_received);
         self.watch.on_good_frame();
-        if self.state == LineState::Cut
-            && self
-                .last_proof
-                .is_none_or(|proof| self.is_silent(now, proof))
-        {
+        if self.state == LineState::Cut && !self.is_heard_there(now) {
             // It may not know that we hear it again: say so soon.
             self.reply(now);
         }
+    }
+
+    /// Our frames arrive there.
+    fn on_proof(&mut self, now: Instant) {
+        let under_way = self.outbox.under_way().map_or(0, |frame| frame.wire);
+        self.alive
+            .on_proof(now, self.counts.bytes_received, under_way);
     }
 
     /// Notes a hello of the session's far end.
@@ -304,7 +312,9 @@ impl Line {
                 .on_expected(nearest(hello.expected, self.sent.next_number()));
         }
         if hears_us {
-            self.last_proof = Some(now);
+            self.on_proof(now);
+        } else {
+            self.alive.forget_proof();
         }
         // The far end lacks something: that it is heard, or the proof that we know that it hears.
         if !hears_us || !hello.is_up {
@@ -337,14 +347,13 @@ impl Line {
         self.received = Received::new(now);
         self.outbox.clear();
         self.probe = Probe::default();
-        self.last_proof = None;
+        self.alive.forget_proof();
         self.was_up = false;
     }
 
     /// The far end said goodbye.
     pub(crate) fn on_close(&mut self) {
-        self.last_heard = None;
-        self.last_proof = None;
+        self.alive.forget();
     }
 
     pub(crate) fn refuse(&mut self, now: Instant, refusal: Refusal) {
@@ -372,7 +381,7 @@ impl Line {
     pub(crate) fn on_report(&mut self, now: Instant, report: &Report) -> Settled {
         let settled = self.sent.on_report(now, report);
         if settled.progress {
-            self.last_proof = Some(now);
+            self.on_proof(now);
             self.probe.unanswered = 0;
         }
         if let Some(rtt) = settled.rtt {
@@ -414,12 +423,11 @@ impl Line {
 
     fn state_at(&self, now: Instant) -> LineState {
         let signals = self.watch.signals();
-        let sounds = |last: Option<Instant>| last.is_some_and(|last| !self.is_silent(now, last));
         if !signals.open || signals.carrier == Some(false) {
             LineState::Closed
         } else if self.watch.refusal(now).is_some() {
             LineState::Refused
-        } else if self.seals.is_some() && sounds(self.last_heard) && sounds(self.last_proof) {
+        } else if self.seals.is_some() && self.hears(now) && self.is_heard_there(now) {
             LineState::Up
         } else if self.was_up {
             LineState::Cut
@@ -430,14 +438,13 @@ impl Line {
 
     /// Gives up all frames on their way: the line is cut.
     pub(crate) fn give_up(&mut self) -> Settled {
+        self.quality.on_cut();
         self.sent.give_up()
     }
 
     /// The trouble of the line, when it changed since the last call.
     pub(crate) fn trouble_change(&mut self, now: Instant) -> Option<Option<Trouble>> {
-        let hears = self
-            .last_heard
-            .is_some_and(|last| !self.is_silent(now, last));
+        let hears = self.hears(now);
         let trouble =
             self.watch
                 .trouble(now, handshake::VERSION, self.state == LineState::Up, hears);
@@ -479,8 +486,26 @@ impl Line {
         }
     }
 
-    fn is_silent(&self, now: Instant, last: Instant) -> bool {
-        now.since(last) >= self.silence()
+    /// Whether the far end was heard lately.
+    fn hears(&self, now: Instant) -> bool {
+        self.heard_until().is_some_and(|until| now < until)
+    }
+
+    /// Whether it was proved lately that our frames arrive.
+    fn is_heard_there(&self, now: Instant) -> bool {
+        self.proof_until().is_some_and(|until| now < until)
+    }
+
+    fn heard_until(&self) -> Option<Instant> {
+        let received = self.counts.bytes_received;
+        self.alive
+            .heard_until(received, self.rate(), self.silence())
+    }
+
+    fn proof_until(&self) -> Option<Instant> {
+        let received = self.counts.bytes_received;
+        self.alive
+            .proof_until(received, self.rate(), self.silence())
     }
 
     fn silence(&self) -> Duration {

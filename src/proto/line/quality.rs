@@ -1,7 +1,10 @@
 //! How bad a line is, from which frames arrived, and how long a frame should be on it.
 //!
 //! A frame of `n` bytes with `h` bytes of overhead carries most when `n` is near `sqrt(h / e)`,
-//! where `e` is the chance that a byte spoils its frame.
+//! where `e` is the chance that a byte spoils its frame. A line of which little is known yet begins
+//! with frames of [`FIRST_TIME`]: a frame is never longer than a quarter of what arrived in
+//! a row, so little is sent into noise. How long a frame may be for the sake of what waits
+//! behind it is decided where it is built ([`session`](crate::proto::Session), ordinary frames).
 
 use super::sent::Fate;
 use crate::proto::framing::MAX_BODY;
@@ -14,7 +17,10 @@ pub(crate) struct Quality {
     frames: f64,
     lost: f64,
     bytes: f64,
-    longest: usize,
+    /// Bytes that arrived in a row; a loss leaves an eighth of it.
+    run: usize,
+    /// Frames are this long without any proof.
+    first: usize,
 }
 
 /// What a frame costs beside what it carries: header, check, COBS, delimiter, segment.
@@ -23,18 +29,21 @@ const OVERHEAD: f64 = 12.0;
 const FADE: f64 = 0.987;
 /// The shortest an ordinary frame is made, bytes of body.
 const SHORTEST: usize = 48;
-/// The longest an ordinary frame may hold the line: control behind it, and what is in it, wait.
-/// Audio that interrupts it makes it twice as long.
-const LONGEST_TIME: Duration = Duration::from_millis(150);
+/// Line time of the frames that a line begins with.
+const FIRST_TIME: Duration = Duration::from_millis(150);
+/// And their most bytes.
+const FIRST_BYTES: usize = 2040;
+/// The longest that a frame is made, header and segments; the check comes behind.
+const LONGEST: usize = MAX_BODY - 8;
 
 impl Quality {
     pub(crate) fn new(rate: BitRate) -> Self {
-        let longest = rate.bytes_in(LONGEST_TIME).clamp(SHORTEST, MAX_BODY - 8);
         Self {
             frames: 0.0,
             lost: 0.0,
             bytes: 0.0,
-            longest,
+            run: 0,
+            first: rate.bytes_in(FIRST_TIME).clamp(SHORTEST, FIRST_BYTES),
         }
     }
 
@@ -43,6 +52,15 @@ impl Quality {
         self.frames = self.frames * FADE + 1.0;
         self.lost = self.lost * FADE + f64::from(u8::from(fate == Fate::Lost));
         self.bytes = self.bytes * FADE + wire as f64;
+        self.run = match fate {
+            Fate::Arrived => (self.run + wire).min(4 * LONGEST),
+            Fate::Lost => self.run / 8,
+        };
+    }
+
+    /// The line was cut: what will arrive behind it is not known.
+    pub(crate) fn on_cut(&mut self) {
+        self.run = 0;
     }
 
     /// Chance that a byte spoils its frame.
@@ -57,7 +75,8 @@ impl Quality {
     /// How long the body of an ordinary frame should be.
     pub(crate) fn frame_length(&self) -> usize {
         let best = (OVERHEAD / self.byte_error_rate()).sqrt();
-        (best as usize).clamp(SHORTEST, self.longest)
+        let proven = (self.run / 4).clamp(self.first, LONGEST);
+        (best as usize).clamp(SHORTEST, proven)
     }
 }
 
@@ -79,11 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clean_line_gets_long_frames_and_a_noisy_one_short() {
-        let rate = |rate| Quality::new(BitRate::new(rate).unwrap()).frame_length();
-        assert_eq!(rate(921_600), MAX_BODY - 8);
-        assert_eq!(rate(38_400), 576);
-        assert_eq!(rate(2400), SHORTEST);
+    fn a_noisy_line_gets_short_frames() {
         // One byte in a thousand spoils: about 110 bytes.
         let noisy = after(500, 100, 10);
         assert!(
@@ -96,12 +111,33 @@ mod tests {
     }
 
     #[test]
-    fn a_line_on_which_nothing_was_lost_keeps_its_long_frames() {
-        let mut quality = Quality::new(BitRate::new(921_600).unwrap());
-        for _ in 0..100 {
-            quality.on_frame(100, Fate::Arrived);
+    fn a_line_begins_moderately_and_frames_grow_with_what_arrives() {
+        let new = |rate| Quality::new(BitRate::new(rate).unwrap());
+        assert_eq!(new(921_600).frame_length(), FIRST_BYTES);
+        assert_eq!(new(38_400).frame_length(), 576);
+        assert_eq!(new(2400).frame_length(), SHORTEST);
+        let mut quality = new(9600);
+        let mut sent = 0;
+        for (length, least, most) in [(288, 1100, 1500), (4800, 19_000, 22_000)] {
+            while quality.frame_length() < length {
+                sent += quality.frame_length();
+                quality.on_frame(quality.frame_length(), Fate::Arrived);
+            }
+            assert!((least..most).contains(&sent), "{length} after {sent}");
         }
-        assert_eq!(quality.frame_length(), MAX_BODY - 8);
+    }
+
+    #[test]
+    fn a_line_that_becomes_noisy_gets_short_frames_after_three_losses() {
+        let mut quality = Quality::new(BitRate::new(9600).unwrap());
+        for _ in 0..100 {
+            quality.on_frame(4800, Fate::Arrived);
+        }
+        assert_eq!(quality.frame_length(), LONGEST);
+        for most in [2046, 300, 144] {
+            quality.on_frame(quality.frame_length(), Fate::Lost);
+            assert!(quality.frame_length() <= most, "{}", quality.frame_length());
+        }
     }
 
     #[test]

@@ -89,6 +89,18 @@ impl Received {
         self.announced = next;
     }
 
+    /// Frames below this number were begun before the far end's last hello.
+    pub(crate) fn announced(&self) -> u64 {
+        self.announced
+    }
+
+    /// When a report may say that we are there, if it should go out at `wanted`; `None` while
+    /// there is nothing that it could describe.
+    pub(crate) fn heartbeat_at(&self, wanted: Instant, rate: BitRate) -> Option<Instant> {
+        self.largest?;
+        Some(wanted.max(self.affordable_at(rate)))
+    }
+
     /// Notes a frame. `eliciting` frames want a report, `overtakes` says that the frame may have
     /// interrupted one with a lower number, which is then not missing.
     pub(crate) fn on_frame(

@@ -10,6 +10,7 @@ use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
 use crate::proto::framing::header::{FrameKind, NumberForm, SHORT_WINDOW};
 use crate::proto::framing::report::{HOLD_UNIT, Report};
+use crate::proto::framing::segment::FlowId;
 use crate::proto::time::{Duration, Instant};
 
 /// Most frames that are remembered. A line at 1 Mbit/s with nothing but audio sends some hundred
@@ -65,9 +66,10 @@ pub(crate) struct SentFrames {
     next_place: u64,
     /// Numbers below this were acknowledged, or given up: the far end may expect this one.
     acknowledged: u64,
-    /// Frames that want a report and have none, and when the last of them was completed.
-    waiting: usize,
-    last_waiting: Option<Instant>,
+    /// When the first frame was completed that wants a report and has none, and when the last one
+    /// that wanted one.
+    waiting_since: Option<Instant>,
+    last_eliciting: Option<Instant>,
 }
 
 impl SentFrames {
@@ -131,20 +133,35 @@ impl SentFrames {
         if let Some(frame) = self.frame_mut(number) {
             frame.completed = Some((now, place));
             if frame.eliciting {
-                self.waiting += 1;
-                self.last_waiting = Some(now);
+                self.last_eliciting = Some(now);
+                self.waiting_since.get_or_insert(now);
             }
         }
     }
 
-    /// When the last frame that wants a report was completed.
-    pub(crate) fn last_eliciting(&self) -> Option<Instant> {
-        self.last_waiting
+    /// Frames whose fate is open.
+    pub(crate) fn unsettled(&self) -> usize {
+        self.frames.len()
     }
 
-    /// Since when the last frame that wants a report has none; `None` when none waits.
+    /// The flows of which a frame carries something.
+    pub(crate) fn flows_in(&self, number: u64) -> impl Iterator<Item = FlowId> {
+        let index = number
+            .checked_sub(self.first)
+            .and_then(|index| usize::try_from(index).ok());
+        let frame = index.and_then(|index| self.frames.get(index));
+        let segments = frame.map_or(&[][..], |frame| &frame.segments);
+        segments.iter().map(|segment| segment.flow)
+    }
+
+    /// When the last frame that wants a report was completed.
+    pub(crate) fn last_eliciting(&self) -> Option<Instant> {
+        self.last_eliciting
+    }
+
+    /// Since when a frame that wants a report has none; `None` when none waits.
     pub(crate) fn waiting_since(&self) -> Option<Instant> {
-        self.last_waiting.filter(|_| self.waiting > 0)
+        self.waiting_since
     }
 
     /// Since when the first frame that wants a report, and was not settled, has none.
@@ -193,7 +210,6 @@ impl SentFrames {
             }
             settled.progress = true;
             frame.settled = true;
-            self.waiting -= usize::from(frame.eliciting);
             settled.acked.append(&mut frame.segments);
             settled.frames.push((frame.wire, Fate::Arrived));
         }
@@ -222,7 +238,6 @@ impl SentFrames {
             .filter(|frame| !frame.settled && which(frame))
         {
             frame.settled = true;
-            self.waiting -= usize::from(frame.eliciting && frame.completed.is_some());
             settled.lost.append(&mut frame.segments);
         }
         self.forget_settled();
@@ -237,7 +252,6 @@ impl SentFrames {
                 continue;
             }
             frame.settled = true;
-            self.waiting -= usize::from(frame.eliciting);
             settled.lost.append(&mut frame.segments);
             // What the report does not describe may have arrived: it says nothing of the line.
             if largest
@@ -251,6 +265,11 @@ impl SentFrames {
     }
 
     fn forget_settled(&mut self) {
+        let waiting = |frame: &SentFrame| match frame.completed {
+            Some((at, _)) if frame.eliciting && !frame.settled => Some(at),
+            _ => None,
+        };
+        self.waiting_since = self.frames.iter().filter_map(waiting).min();
         while self.frames.front().is_some_and(|frame| frame.settled) {
             self.frames.pop_front();
             self.first += 1;

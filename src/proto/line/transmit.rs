@@ -8,6 +8,7 @@ use crate::proto::framing::check::Seal;
 use crate::proto::framing::encoder::encode;
 use crate::proto::framing::header::{self, FrameKind, NumberForm, Service};
 use crate::proto::framing::report::Report;
+use crate::proto::framing::segment::FlowId;
 use crate::proto::stats::LineState;
 use crate::proto::time::{Duration, Instant, earliest};
 use crate::proto::timer::Timer;
@@ -17,9 +18,13 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(2000);
 const LONGEST_PAUSE_CUT: Duration = Duration::from_millis(500);
 /// Pause between two tables while they differ.
 const TABLE_PAUSE: Duration = Duration::from_secs(2);
-/// When nothing that wants an answer was sent for so long, something is: both ends must know that
-/// the line is there.
+/// Without a proof, and nothing sent that wants an answer, for so long, something is: both ends
+/// must know that the line is there.
 const KEEPALIVE: Duration = Duration::from_millis(700);
+/// When nothing at all was sent for so long, a report is.
+const HEARTBEAT: Duration = Duration::from_millis(1000);
+/// An end that sends nothing but reports asks for one when so many are not settled.
+const MANY_UNSETTLED: usize = 256;
 /// A line that was idle for so long may have gathered noise in front of the next frame.
 const NOISY_PAUSE: Duration = Duration::from_millis(250);
 /// How often a line that is not up is looked at for trouble.
@@ -65,6 +70,22 @@ impl Line {
     /// Notes that audio took so many bytes of the line.
     pub(crate) fn on_audio(&mut self, wire: usize) {
         self.owed += wire / AUDIO_TO_OTHERS;
+    }
+
+    /// Notes that others took so many bytes of the express lane.
+    pub(crate) fn on_others(&mut self, wire: usize) {
+        self.owed = self.owed.saturating_sub(wire);
+    }
+
+    /// Line time that the ordinary frame under way still takes, and the flows in it; `None`
+    /// without one.
+    pub(crate) fn under_way(&self) -> Option<(Duration, impl Iterator<Item = FlowId>)> {
+        let frame = self.outbox.under_way()?;
+        let flows = frame.number.map(|number| self.sent.flows_in(number));
+        Some((
+            self.rate().time_for(frame.left),
+            flows.into_iter().flatten(),
+        ))
     }
 
     /// Nobody else wants the line: audio owes nothing.
@@ -116,6 +137,7 @@ impl Line {
         let wire = encode(kind, number, seals.outgoing, body);
         let len = self.offer(now, kind, Some(number), wire);
         self.sent.on_built(len, eliciting, segments);
+        self.alive.on_sent(len);
         len
     }
 
@@ -149,6 +171,9 @@ impl Line {
         }
         self.pacer.on_sent(now, sent);
         self.counts.bytes_sent += sent as u64;
+        if sent > 0 {
+            self.last_sent = Some(now);
+        }
         if let Some(number) = completed.and_then(|completed| completed.number) {
             self.sent.on_completed(now, number);
         }
@@ -169,9 +194,7 @@ impl Line {
         if self.calling.hello_at.is_none_or(|at| at > now) {
             return false;
         }
-        let hears = self
-            .last_heard
-            .is_some_and(|last| !self.is_silent(now, last));
+        let hears = self.hears(now);
         let hello = hello(self, hears);
         self.send_service(now, Service::Hello, |body| hello.write(body));
         self.calling.last_hello = Some(now);
@@ -210,9 +233,23 @@ impl Line {
         self.offer(now, kind, None, wire)
     }
 
+    /// When a report should go out.
+    fn report_at(&self) -> Option<Instant> {
+        earliest(self.received.due(self.rate()), self.heartbeat_at())
+    }
+
+    /// When the far end must hear that we are there, though there is nothing to tell.
+    fn heartbeat_at(&self) -> Option<Instant> {
+        if self.state != LineState::Up {
+            return None;
+        }
+        let wanted = self.last_sent.unwrap_or(self.up_since) + HEARTBEAT;
+        self.received.heartbeat_at(wanted, self.rate())
+    }
+
     /// The report that is due now, if one is.
     pub(crate) fn due_report(&mut self, now: Instant) -> Option<Report> {
-        if self.received.due(self.rate()).is_none_or(|due| due > now) {
+        if self.report_at().is_none_or(|due| due > now) {
             return None;
         }
         self.received
@@ -246,20 +283,34 @@ impl Line {
         if self.state != LineState::Up {
             return None;
         }
-        // Nobody answers a report: without frames that want an answer there is no proof either.
-        let quiet_since = self.sent.last_eliciting().unwrap_or(self.up_since);
-        let idle_at = quiet_since + KEEPALIVE;
         let answer_at = self
             .sent
             .waiting_since()
             .map(|since| since + self.patience() * 2u32.pow(self.probe.unanswered.clamp(1, 5) - 1));
-        let wanted = answer_at.map_or(idle_at, |at| at.min(idle_at));
+        let wanted = earliest(answer_at, self.keepalive_at())?;
         // Never more than one on its way in a round trip.
         Some(
             self.probe
                 .last
                 .map_or(wanted, |last| wanted.max(last + self.rtt.patience())),
         )
+    }
+
+    /// When a proof is wanted that the far end still hears us. Nobody answers a report, and only a
+    /// far end with ordinary frames gives proofs unasked.
+    fn keepalive_at(&self) -> Option<Instant> {
+        if self.sent.unsettled() >= MANY_UNSETTLED && self.sent.waiting_since().is_none() {
+            return Some(self.up_since);
+        }
+        if self.outbox.under_way().is_some() {
+            // It wants a report itself.
+            return None;
+        }
+        let proved = self
+            .alive
+            .proof_holds(self.counts.bytes_received, self.rate());
+        let quiet_since = self.sent.last_eliciting().unwrap_or(self.up_since);
+        Some(quiet_since.max(proved.unwrap_or(quiet_since)) + KEEPALIVE)
     }
 
     /// Notes whether more would have been sent now if the pacer had let it.
@@ -296,15 +347,14 @@ impl Line {
             add(later(self.calling.hello_at), Timer::Hello);
             add(later(self.calling.table_at), Timer::Hello);
             if self.carries_frames() {
-                add(later(self.received.due(self.rate())), Timer::Report);
+                add(later(self.report_at()), Timer::Report);
                 add(later(self.probe_at()), Timer::Probe);
             }
         }
         add(self.watch.next_word(now), Timer::Watch);
-        let silent_at = |last: Option<Instant>| last.map(|last| last + self.silence());
         if self.state == LineState::Up {
-            add(silent_at(self.last_heard), Timer::Watch);
-            add(silent_at(self.last_proof), Timer::Watch);
+            add(self.heard_until(), Timer::Watch);
+            add(self.proof_until(), Timer::Watch);
         } else {
             add(Some(now + WATCH), Timer::Watch);
         }

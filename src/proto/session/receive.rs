@@ -163,8 +163,8 @@ impl Session {
         };
         let (verdict, arrival) = self.lines[line].on_frame(now, number, kind, eliciting);
         if arrival == Arrival::New {
-            let mut rest = content;
-            while let Some(segment) = segment::read(&mut rest) {
+            let (mut rest, mut reader) = (content, segment::Reader::default());
+            while let Some(segment) = reader.next(&mut rest) {
                 self.on_segment(now, line, segment);
             }
         }
@@ -260,10 +260,10 @@ fn remember(numbers: &mut VecDeque<SessionId>, number: SessionId) {
 
 /// Whether all of `content` is segments that such a frame may carry, and whether they want a report.
 fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
-    let mut rest = content;
+    let (mut rest, mut reader) = (content, segment::Reader::default());
     let mut eliciting = false;
     while !rest.is_empty() {
-        let segment = segment::read(&mut rest)?;
+        let segment = reader.next(&mut rest)?;
         // A short check is good enough for audio, and for nothing else.
         let is_audio = match &segment {
             Segment::Packet { data, .. } => !(data.compressed && rtp::is_keep(data.bytes)),

@@ -19,8 +19,6 @@ const AUDIO_FRAME_TIME: Duration = Duration::from_millis(120);
 const AUDIO_FRAME: RangeInclusive<usize> = 48..=240;
 /// An audio frame with a single packet may be this long.
 const LONGEST_AUDIO: usize = 1200;
-/// A frame with less room left than this is closed.
-const SMALL_REST: usize = 12;
 
 impl Session {
     /// Appends bytes for a line.
@@ -67,7 +65,8 @@ impl Session {
             let _ = self.send_service(now, line)
                 || (self.lines[line].report_is_urgent() && self.send_link_segments(now, line))
                 || (self.lines[line].takes_audio() && self.send_audio(now, line))
-                || self.send_link_segments(now, line);
+                || self.send_link_segments(now, line)
+                || (self.carries(line) && self.send_urgent(now, line));
         }
         if self.lines[line].takes_ordinary() && self.carries(line) {
             self.send_ordinary(now, line);
@@ -225,57 +224,9 @@ impl Session {
         segments
     }
 
-    fn send_ordinary(&mut self, now: Instant, index: usize) {
-        let kind = FrameKind::Ordinary;
-        if !self
-            .flows
-            .iter()
-            .any(|flow| !flow.is_express() && flow.has_data())
-        {
-            return;
-        }
-        let mut body = Vec::new();
-        let Some(number) = self.lines[index].start_frame(now, kind, &mut body) else {
-            return;
-        };
-        let most = self.lines[index].frame_length();
-        let mut writer = Writer::new(&mut body);
-        let mut segments = Vec::new();
-        // Flows whose next segment does not fit any more; there are at most 31.
-        let mut full = 0u32;
-        let mut has_control = false;
-        loop {
-            // Control does not wait until video has filled its frame.
-            let takes_all = !has_control;
-            let flows = &self.flows;
-            let may =
-                |flow: usize| full >> flow & 1 == 0 && (takes_all || flows[flow].is_reliable());
-            let Some(chosen) = self.scheduler.next_ordinary(flows, may) else {
-                break;
-            };
-            let from = writer.len();
-            let space = most.saturating_sub(from + writer.cost_of_next());
-            if space < SMALL_REST {
-                break;
-            }
-            match self.flows[chosen].write(now, space, true, &mut writer) {
-                Some(segment) => {
-                    let bytes = writer.len() - from;
-                    self.scheduler.on_sent(chosen, &self.flows[chosen], bytes);
-                    has_control |= self.flows[chosen].is_reliable();
-                    segments.push((segment, bytes));
-                }
-                None => full |= 1 << chosen,
-            }
-        }
-        if !segments.is_empty() {
-            self.finish(now, index, kind, number, &mut body, segments);
-        }
-    }
-
     /// Puts a frame with segments of flows on its way, and charges the flows for it; says how many
     /// bytes it takes on the line.
-    fn finish(
+    pub(super) fn finish(
         &mut self,
         now: Instant,
         line: usize,

@@ -94,7 +94,10 @@ impl Pair {
             ..
         } = self;
         let mut deliver = |packet| delivered.push(packet);
-        match segment::read(&mut &*body).expect("a segment") {
+        match segment::Reader::default()
+            .next(&mut &*body)
+            .expect("a segment")
+        {
             Segment::Packet { number, data, .. } => {
                 receiver.on_packet(place, number, data, &mut deliver);
             }
