@@ -7,6 +7,7 @@ mod coming_up;
 mod common;
 mod control;
 mod goodput;
+mod headers;
 mod long;
 mod real_time;
 mod recognition;
