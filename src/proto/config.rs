@@ -185,6 +185,12 @@ pub struct ChannelConfig {
     pub rtcp: bool,
     /// How long after it was handed in a datagram is still worth delivering. Control ignores it.
     pub deadline: Duration,
+    /// Video: when a frame did not go, its format is known and others need it, nothing of its
+    /// source is sent before the next key frame. Off by default: most decoders show a damaged
+    /// picture rather than none, and key frames may be minutes apart. Worth it where a damaged
+    /// picture is worse, with equipment that sends key frames often or when asked, and small
+    /// enough to arrive within twice the deadline. The other classes ignore it.
+    pub await_key_frame: bool,
     /// Most bytes that wait in the sender's queue.
     pub queue_bytes: usize,
     /// Most datagrams that wait in the sender's queue.
@@ -206,6 +212,7 @@ impl ChannelConfig {
             class,
             rtcp: false,
             deadline,
+            await_key_frame: false,
             queue_bytes,
             queue_datagrams,
         }

@@ -7,3 +7,4 @@ mod coming_up;
 mod common;
 mod control;
 mod long;
+mod overload;

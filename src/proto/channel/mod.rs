@@ -8,13 +8,17 @@
 //!           equipment                        line
 //! audio     Bytes -> audio::Sender    -> packets           -> audio::Receiver        -> Bytes
 //! video     Bytes -> queue::Sender    -> messages, pieces  -> reassembly::Receiver   -> Bytes
+//!           (video: which frames go; key_frame, service: what it knows of them and the line)
 //! control   the same without a deadline
 //! ```
 
 mod audio;
+mod key_frame;
 mod queue;
 mod ranges;
 mod reassembly;
+mod service;
+mod video;
 
 use bytes::Bytes;
 
@@ -102,7 +106,7 @@ impl Flow {
                 Incoming::Audio(audio::Receiver::default()),
             ),
             _ => (
-                Outgoing::Messages(queue::Sender::new(config, deadline)),
+                Outgoing::Messages(queue::Sender::new(config, frames(config, kind))),
                 Incoming::Messages(reassembly::Receiver::new(deadline)),
             ),
         };
@@ -149,17 +153,17 @@ impl Flow {
             });
         }
         let bytes = datagram.len() as u64;
-        let dropped = match &mut self.outgoing {
-            Outgoing::Audio(sender) => sender.accept(now, datagram),
-            Outgoing::Messages(sender) => match sender.accept(now, datagram) {
-                Ok(dropped) => dropped,
-                Err(refused) => {
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => {
+                self.sent.dropped_queue_full += sender.accept(now, datagram);
+            }
+            Outgoing::Messages(sender) => {
+                if let Err(refused) = sender.accept(now, datagram, &mut self.sent) {
                     self.sent.dropped_queue_full += 1;
                     return Err(refused);
                 }
-            },
-        };
-        self.sent.dropped_queue_full += dropped;
+            }
+        }
         self.sent.accepted += 1;
         self.sent.accepted_bytes += bytes;
         Ok(())
@@ -167,10 +171,10 @@ impl Flow {
 
     /// Drops what is no longer worth sending, or waiting for.
     pub(crate) fn expire(&mut self, now: Instant, deliver: &mut dyn FnMut(Bytes)) {
-        self.sent.dropped_late += match &mut self.outgoing {
-            Outgoing::Audio(sender) => sender.expire(now),
-            Outgoing::Messages(sender) => sender.expire(now),
-        };
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => self.sent.dropped_late += sender.expire(now),
+            Outgoing::Messages(sender) => sender.expire(now, &mut self.sent),
+        }
         if let Incoming::Messages(receiver) = &mut self.incoming {
             receiver.expire(now, &mut self.received, deliver);
         }
@@ -206,10 +210,7 @@ impl Flow {
     ) -> Option<SentSegment> {
         let part = match &mut self.outgoing {
             Outgoing::Audio(sender) => sender.write(self.id, space, writer, &mut self.sent),
-            Outgoing::Messages(sender) => {
-                self.sent.dropped_late += sender.drop_hopeless(now);
-                sender.write(now, self.id, space, writer, &mut self.sent)
-            }
+            Outgoing::Messages(sender) => sender.write(now, self.id, space, writer, &mut self.sent),
         }?;
         Some(SentSegment {
             flow: self.id,
@@ -299,6 +300,13 @@ impl Flow {
         }
     }
 
+    /// A round trip of the line was measured.
+    pub(crate) fn on_round_trip(&mut self, measured: Duration) {
+        if let Outgoing::Messages(sender) = &mut self.outgoing {
+            sender.on_round_trip(measured);
+        }
+    }
+
     /// The line is cut.
     pub(crate) fn on_interrupted(&mut self) {
         if let Outgoing::Messages(sender) = &mut self.outgoing {
@@ -338,6 +346,18 @@ impl Flow {
             },
             received: self.received,
         }
+    }
+}
+
+/// How a flow's datagrams make frames; control has none, and no deadline.
+fn frames(config: &ChannelConfig, kind: PortKind) -> Option<video::Frames> {
+    match (kind, config.class) {
+        (PortKind::Rtcp, _) => Some(video::Frames::of_datagrams(RTCP_DEADLINE)),
+        (PortKind::Media, Class::Video) => Some(video::Frames::of_video(
+            config.deadline,
+            config.await_key_frame,
+        )),
+        (PortKind::Media, Class::Audio | Class::Control) => None,
     }
 }
 

@@ -1,8 +1,9 @@
 //! Messages on their way out: video and RTCP until their deadline, control until they arrived.
 //!
-//! A message gets its number when its first byte is sent, so what expires in the queue leaves no
-//! gap. What the line reports as lost is sent again in new frames. Everything leaves the queue at
-//! its front: messages are equal in deadline, and control is in order anyway.
+//! A message gets its number when its first byte is sent, so what is dropped in the queue leaves no
+//! gap. What the line reports as lost is sent again in new frames. Which messages are worth the
+//! line is for [`video`](super::video): what it drops goes frame by frame, and what of a frame was
+//! begun is given up in its place, since it has its number.
 
 use std::collections::VecDeque;
 
@@ -10,6 +11,7 @@ use bytes::Bytes;
 
 use super::Part;
 use super::ranges::Ranges;
+use super::video::{Drop, FrameId, Frames, Outlook, Verdict};
 use crate::proto::config::ChannelConfig;
 use crate::proto::error::Refused;
 use crate::proto::framing::check::datagram_check;
@@ -27,7 +29,7 @@ pub(super) struct Sender {
     most_bytes: usize,
     most_messages: usize,
     /// `None`: kept until acknowledged.
-    deadline: Option<Duration>,
+    frames: Option<Frames>,
     /// Number of the front of the queue.
     first: u64,
     /// How many, from the front, have been begun, and their bytes.
@@ -37,40 +39,15 @@ pub(super) struct Sender {
     lost: VecDeque<u64>,
     /// The far end must be told that it waits in vain.
     advance: bool,
-    service: Service,
-}
-
-/// How fast the line takes messages of this flow, while more wait than it takes.
-#[derive(Debug, Default)]
-struct Service {
-    /// Smoothed time that the line takes for a byte.
-    per_byte: Option<Duration>,
-    /// When the last message was sent completely, if another one waited already.
-    since: Option<Instant>,
-}
-
-impl Service {
-    /// Notes that a message of so many bytes was sent completely.
-    fn on_sent(&mut self, now: Instant, bytes: usize, more: bool) {
-        if let Some(since) = self.since {
-            let sample = now.since(since) / bytes.max(1) as u32;
-            self.per_byte = Some(
-                self.per_byte
-                    .map_or(sample, |known| (known * 3 + sample) / 4),
-            );
-        }
-        self.since = more.then_some(now);
-    }
-
-    fn time_for(&self, bytes: usize) -> Duration {
-        self.per_byte.unwrap_or_default() * bytes as u32
-    }
+    /// Messages in the queue that are given up.
+    given_up: usize,
 }
 
 /// A message and how far it is sent. Positions count the datagram and the check behind it.
 #[derive(Debug)]
 struct Message {
-    accepted: Instant,
+    /// Of the flow's frames; control has none.
+    frame: FrameId,
     data: Bytes,
     /// The check behind the data, once it was needed.
     check: Option<[u8; 4]>,
@@ -78,6 +55,8 @@ struct Message {
     unsent: u32,
     lost: Ranges,
     acked: Ranges,
+    /// Its frame was dropped when it was begun.
+    given_up: bool,
 }
 
 /// Bytes of the check behind a datagram in pieces.
@@ -89,19 +68,25 @@ pub(super) const WINDOW: usize = 256 << 10;
 const SMALL_PIECE: usize = 32;
 
 impl Message {
-    fn new(accepted: Instant, data: Bytes) -> Self {
+    fn new(frame: FrameId, data: Bytes) -> Self {
         Self {
-            accepted,
+            frame,
             data,
             check: None,
             unsent: 0,
             lost: Ranges::default(),
             acked: Ranges::default(),
+            given_up: false,
         }
     }
 
     fn end(&self) -> u32 {
         (self.data.len() + CHECK) as u32
+    }
+
+    /// Whether all of it is on its way, as far as is known.
+    fn is_sent(&self) -> bool {
+        self.unsent == self.end() && self.lost.is_empty()
     }
 
     fn is_acked(&self) -> bool {
@@ -111,69 +96,86 @@ impl Message {
     /// The first positions that wait to be sent, and whether they were sent before.
     fn waiting(&self) -> Option<(std::ops::Range<u32>, bool)> {
         match self.lost.first() {
+            _ if self.given_up => None,
             Some(lost) => Some((lost, true)),
             None => (self.unsent < self.end()).then(|| (self.unsent..self.end(), false)),
+        }
+    }
+
+    /// Bytes that wait to be sent, the check not counted.
+    fn rest(&self) -> usize {
+        let unsent = self.data.len().saturating_sub(self.unsent as usize);
+        if self.given_up {
+            0
+        } else {
+            unsent + self.lost.len()
         }
     }
 }
 
 impl Sender {
-    pub(super) fn new(config: &ChannelConfig, deadline: Option<Duration>) -> Self {
+    /// For messages that are kept until they are acknowledged, or for frames with a deadline.
+    pub(super) fn new(config: &ChannelConfig, frames: Option<Frames>) -> Self {
         Self {
             queue: VecDeque::new(),
             bytes: 0,
             most_bytes: config.queue_bytes,
             most_messages: config.queue_datagrams,
-            deadline,
+            frames,
             first: 0,
             begun: 0,
             begun_bytes: 0,
             lost: VecDeque::new(),
             advance: false,
-            service: Service::default(),
+            given_up: 0,
         }
     }
 
-    /// Takes a message; says how many old ones had to go for it.
-    pub(super) fn accept(&mut self, now: Instant, data: Bytes) -> Result<u64, Refused> {
-        let is_full = |queue: &Self| {
-            queue.queue.len() >= queue.most_messages.max(1)
-                || (queue.bytes + data.len() > queue.most_bytes && !queue.queue.is_empty())
-        };
-        if self.deadline.is_none() && is_full(self) {
+    /// Takes a message, if need be in the place of old ones. A packet of a frame that was dropped
+    /// is dropped.
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        data: Bytes,
+        stats: &mut SentStats,
+    ) -> Result<(), Refused> {
+        let mut frame = 0;
+        if let Some(frames) = &mut self.frames {
+            frame = frames.frame_of(now, &data);
+        } else if self.is_full_for(&data) {
             return Err(Refused::QueueFull);
         }
-        let mut dropped = 0;
-        while is_full(self) {
-            dropped += u64::from(self.drop_front());
+        while self.is_full_for(&data)
+            && let Some(oldest) = self.queue.front().map(|message| message.frame)
+        {
+            self.drop_frame(oldest, Drop::QueueFull, stats);
+        }
+        if let Some(Err(reason)) = self.frames.as_mut().map(|frames| frames.join(frame)) {
+            count(stats, reason, 1);
+            return Ok(());
         }
         self.bytes += data.len();
-        self.queue.push_back(Message::new(now, data));
-        Ok(dropped)
+        self.queue.push_back(Message::new(frame, data));
+        Ok(())
     }
 
-    /// Drops what is late; counts those that were not sent completely.
-    pub(super) fn expire(&mut self, now: Instant) -> u64 {
-        let mut late = 0;
-        while self.next_expiry().is_some_and(|at| at <= now) {
-            late += u64::from(self.drop_front());
+    fn is_full_for(&self, data: &Bytes) -> bool {
+        self.queue.len() >= self.most_messages.max(1)
+            || (self.bytes + data.len() > self.most_bytes && !self.queue.is_empty())
+    }
+
+    /// Drops what is late, or waits for a picture that did not go.
+    pub(super) fn expire(&mut self, now: Instant, stats: &mut SentStats) {
+        while let Some(late) = self.frames.as_ref().and_then(|frames| frames.expired(now)) {
+            self.drop_frame(late, Drop::Late, stats);
         }
-        late
+        while let Some(frame) = self.frames.as_ref().and_then(Frames::dependent) {
+            self.drop_frame(frame, Drop::Dependent, stats);
+        }
     }
 
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let front = self.queue.front()?;
-        let deadline = self.deadline?;
-        // What was begun in time is finished, or its first part would have been sent in vain.
-        let begun = self.begun > 0 && front.unsent < front.end();
-        Some(
-            front.accepted
-                + if begun {
-                    deadline.saturating_mul(2)
-                } else {
-                    deadline
-                },
-        )
+        self.frames.as_ref()?.next_expiry()
     }
 
     pub(super) fn queued(&self) -> (usize, usize) {
@@ -190,7 +192,7 @@ impl Sender {
             return Some((number - self.first) as usize);
         }
         if let Some(last) = self.begun.checked_sub(1)
-            && self.queue[last].unsent < self.queue[last].end()
+            && self.queue[last].waiting().is_some()
         {
             return Some(last);
         }
@@ -200,25 +202,44 @@ impl Sender {
         (fits || self.begun == 0).then_some(self.begun)
     }
 
-    /// Drops messages that would be late even if they were begun now: what is begun in vain takes
-    /// the line from those that can still make it. Says how many.
-    pub(super) fn drop_hopeless(&mut self, now: Instant) -> u64 {
-        let Some(deadline) = self.deadline else {
-            return 0;
-        };
-        let mut dropped = 0;
-        // One may always be tried, or a wrong estimate would last for ever.
-        while self.queue.len() > self.begun + 1 {
-            let message = &self.queue[self.begun];
-            if now + self.service.time_for(message.data.len()) <= message.accepted + deadline {
-                break;
+    /// Index of the message that is sent from now, after those that are not worth the line were
+    /// dropped.
+    fn select(&mut self, now: Instant, space: usize, stats: &mut SentStats) -> Option<usize> {
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_turn(now, space);
+        }
+        loop {
+            let index = self.next_message()?;
+            let frame = self.queue[index].frame;
+            let outlook = self.outlook(frame, space);
+            let Some(frames) = &mut self.frames else {
+                return Some(index);
+            };
+            match frames.verdict(now, frame, outlook) {
+                Verdict::Send => return Some(index),
+                Verdict::Wait => return None,
+                Verdict::Drop(reason) => self.drop_frame(frame, reason, stats),
             }
-            if let Some(message) = self.queue.remove(self.begun) {
-                self.bytes -= message.data.len();
-                dropped += 1;
+            if let (None, Some(frames)) = (self.next_message(), &mut self.frames) {
+                frames.service.on_untried();
             }
         }
-        dropped
+    }
+
+    fn outlook(&self, frame: FrameId, space: usize) -> Outlook {
+        Outlook {
+            rest: self.rest_of(frame),
+            space,
+            more: self
+                .queue
+                .range(self.begun..)
+                .any(|message| message.frame > frame),
+        }
+    }
+
+    fn rest_of(&self, frame: FrameId) -> usize {
+        let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+        of_frame.map(Message::rest).sum()
     }
 
     /// Writes one segment of at most `space` bytes.
@@ -238,7 +259,7 @@ impl Sender {
             self.advance = false;
             return Some(Part::Advance);
         }
-        let index = self.next_message()?;
+        let index = self.select(now, space, stats)?;
         let number = self.first + index as u64;
         let message = &mut self.queue[index];
         let (waiting, again) = message.waiting()?;
@@ -263,7 +284,8 @@ impl Sender {
             writer.piece(flow, number, start, last, [data, check]);
             sent
         };
-        self.note_sent(now, index, sent.clone(), again, stats);
+        self.note_sent(index, sent.clone(), again, stats);
+        self.note_service(now, index, sent.len(), space);
         Some(Part::Bytes {
             number,
             start: sent.start,
@@ -273,7 +295,6 @@ impl Sender {
 
     fn note_sent(
         &mut self,
-        now: Instant,
         index: usize,
         sent: std::ops::Range<u32>,
         again: bool,
@@ -286,19 +307,27 @@ impl Sender {
             if message.lost.is_empty() {
                 self.lost.pop_front();
             }
-            return;
+        } else {
+            message.unsent = sent.end;
+            stats.sent += u64::from(message.unsent == message.end());
+            if index == self.begun {
+                self.begun += 1;
+                self.begun_bytes += message.data.len();
+            }
         }
-        message.unsent = sent.end;
-        if message.unsent == message.end() {
-            stats.sent += 1;
-            let bytes = message.data.len();
-            let more = self.queue.len() > index + 1;
-            self.service.on_sent(now, bytes, more);
-        }
-        let message = &self.queue[index];
-        if index == self.begun {
-            self.begun += 1;
-            self.begun_bytes += message.data.len();
+    }
+
+    /// Tells the estimate what the line got.
+    fn note_service(&mut self, now: Instant, index: usize, bytes: usize, space: usize) {
+        let frame = self.queue[index].frame;
+        let is_complete = self.rest_of(frame) == 0;
+        let more = self.next_message().is_some();
+        let number = self.first + index as u64;
+        if let Some(frames) = &mut self.frames {
+            frames.on_begun(frame, number);
+            let due = is_complete.then(|| frames.due(frame)).flatten();
+            let left = space.saturating_sub(bytes);
+            frames.service.on_written(now, bytes, more, left, due);
         }
     }
 
@@ -315,15 +344,20 @@ impl Sender {
         if nothing_lost {
             self.lost.retain(|&lost| lost != number);
         }
-        while self.queue.front().is_some_and(Message::is_acked) {
-            self.pop_front();
-        }
+        self.clear_front();
     }
 
     pub(super) fn on_lost(&mut self, part: Part) {
         match part {
             Part::Packet => {}
             Part::Advance => self.advance = true,
+            Part::Bytes { number, .. } if number < self.first => {
+                // Its time was over before that was known: whoever waits for it waits in vain.
+                if let Some(frames) = &mut self.frames {
+                    frames.on_lost_for_good(number);
+                    self.advance = true;
+                }
+            }
             Part::Bytes { number, start, end } => {
                 let Some(message) = self.begun_message(number) else {
                     return;
@@ -346,7 +380,16 @@ impl Sender {
 
     /// The line is cut: the pause says nothing of how fast it is.
     pub(super) fn on_interrupted(&mut self) {
-        self.service.since = None;
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_idle();
+        }
+    }
+
+    /// A round trip of the line was measured.
+    pub(super) fn on_round_trip(&mut self, measured: Duration) {
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_round_trip(measured);
+        }
     }
 
     /// A new session: nothing is begun. The first `delivered` messages of the old one have arrived.
@@ -354,49 +397,110 @@ impl Sender {
         while self.begun > 0 && self.first < delivered {
             self.pop_front();
         }
-        for message in self.queue.iter_mut().take(self.begun) {
-            *message = Message::new(message.accepted, message.data.clone());
+        let waiting = self.queue.split_off(self.begun);
+        for message in std::mem::replace(&mut self.queue, waiting)
+            .into_iter()
+            .rev()
+        {
+            if message.given_up {
+                self.forget(&message);
+            } else {
+                let again = Message::new(message.frame, message.data);
+                self.queue.push_front(again);
+            }
         }
+        if let Some(frames) = &mut self.frames {
+            frames.restart();
+        }
+        self.given_up = 0;
         self.lost.clear();
-        self.on_interrupted();
         self.advance = false;
         self.first = 0;
         self.begun = 0;
         self.begun_bytes = 0;
     }
 
+    /// A message that is begun and not given up.
     fn begun_message(&mut self, number: u64) -> Option<&mut Message> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.queue.get_mut(index).filter(|_| index < self.begun)
+        let message = self.queue.get_mut(index).filter(|_| index < self.begun)?;
+        (!message.given_up).then_some(message)
     }
 
-    /// Gives up the oldest message; says whether some of it was still to be sent.
-    fn drop_front(&mut self) -> bool {
-        let incomplete = self
-            .queue
-            .front()
-            .is_some_and(|message| message.waiting().is_some());
-        let in_doubt = self
-            .queue
-            .front()
-            .is_some_and(|message| !message.is_acked());
-        self.advance |= self.begun > 0 && in_doubt;
-        self.pop_front();
-        incomplete
+    /// Drops a frame: what is not begun goes, and what is begun is given up. Counts the messages of
+    /// which something was still to be sent.
+    fn drop_frame(&mut self, frame: FrameId, reason: Drop, stats: &mut SentStats) {
+        let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+        let incomplete = of_frame
+            .filter(|message| message.waiting().is_some())
+            .count();
+        count(stats, reason, incomplete as u64);
+        if let Some(frames) = &mut self.frames {
+            frames.on_dropped(frame, reason, incomplete > 0);
+        }
+        for message in self.queue.split_off(self.begun) {
+            if message.frame == frame {
+                self.forget(&message);
+            } else {
+                self.queue.push_back(message);
+            }
+        }
+        for message in self.queue.range_mut(..self.begun) {
+            if message.frame == frame && !message.given_up {
+                message.given_up = true;
+                self.given_up += 1;
+            }
+        }
+        let (first, queue) = (self.first, &self.queue);
+        self.lost.retain(|number| {
+            let message = queue.get((number - first) as usize);
+            message.is_some_and(|message| !message.given_up)
+        });
+        self.clear_front();
+    }
+
+    /// Takes away what is done with at the front: what arrived, what is given up, and what was sent
+    /// before it. A line never reorders, so that has arrived or is lost when the advance comes.
+    fn clear_front(&mut self) {
+        while let Some(front) = self.queue.front().filter(|_| self.begun > 0) {
+            let is_sent = front.waiting().is_none();
+            if !(front.is_acked() || is_sent && self.given_up > 0) {
+                break;
+            }
+            self.advance |= !front.is_sent();
+            self.pop_front();
+        }
     }
 
     fn pop_front(&mut self) {
         let Some(message) = self.queue.pop_front() else {
             return;
         };
-        self.bytes -= message.data.len();
         if self.begun > 0 {
             self.lost.retain(|&lost| lost != self.first);
             self.first += 1;
             self.begun -= 1;
             self.begun_bytes -= message.data.len();
+            self.given_up -= usize::from(message.given_up);
+        }
+        self.forget(&message);
+    }
+
+    /// A message has left the queue.
+    fn forget(&mut self, message: &Message) {
+        self.bytes -= message.data.len();
+        if let Some(frames) = &mut self.frames {
+            frames.on_left(message.frame);
         }
     }
+}
+
+fn count(stats: &mut SentStats, reason: Drop, messages: u64) {
+    *match reason {
+        Drop::Late => &mut stats.dropped_late,
+        Drop::QueueFull => &mut stats.dropped_queue_full,
+        Drop::Dependent => &mut stats.dropped_dependent,
+    } += messages;
 }
 
 #[cfg(test)]
