@@ -193,12 +193,13 @@ impl Station {
             }
             let delay = last.since(sent);
             figures.whole += 1;
-            figures.bytes += frame.bytes;
+            let measured = last < seconds(UNTIL);
+            figures.bytes += if measured { frame.bytes } else { 0 };
             figures.delays.push(delay);
             figures.too_large += usize::from(frame.bytes > alone);
             if delay <= DEADLINE {
                 figures.in_time += 1;
-                figures.useful += frame.bytes;
+                figures.useful += if measured { frame.bytes } else { 0 };
             }
         }
         figures.delays.sort_unstable();
@@ -224,13 +225,14 @@ fn run(scene: &Scene, deadline: Duration) -> [Figures; 2] {
         LineModelConfig::clean(rate(scene.line_rate))
             .with_delay(Duration::from_millis(5))
             .with_noise(scene.noise)
+            .with_chunk(scene.line_rate as usize / 9600)
             .with_seed(seed)
     };
     let (a, b) = (config("room-1", 0x1111_0001), config("room-2", 0x2222_0001));
     let mut world = World::new(a, b, vec![[model(1), model(2)]]).expect("a valid configuration");
     let mut stations = [Station::new(scene, 11), Station::new(scene, 12)];
     let until = seconds(UNTIL);
-    let over = seconds(UNTIL + 20.0);
+    let over = seconds(UNTIL + 2.0);
     loop {
         let source = stations.iter().filter_map(|s| s.next(until)).min();
         let next = [source, world.poll_timeout()].into_iter().flatten().min();

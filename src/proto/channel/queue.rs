@@ -211,7 +211,11 @@ impl Sender {
         loop {
             let index = self.next_message()?;
             let frame = self.queue[index].frame;
-            let outlook = self.outlook(frame, space);
+            let outlook = Outlook {
+                rest: self.rest_of(frame),
+                space,
+                more: self.queue.back().is_some_and(|last| last.frame > frame),
+            };
             let Some(frames) = &mut self.frames else {
                 return Some(index);
             };
@@ -226,20 +230,15 @@ impl Sender {
         }
     }
 
-    fn outlook(&self, frame: FrameId, space: usize) -> Outlook {
-        Outlook {
-            rest: self.rest_of(frame),
-            space,
-            more: self
-                .queue
-                .range(self.begun..)
-                .any(|message| message.frame > frame),
-        }
-    }
-
+    /// Bytes of a frame that are still to be sent.
     fn rest_of(&self, frame: FrameId) -> usize {
+        // Control has no frames.
+        let packets = self
+            .frames
+            .as_ref()
+            .map_or(0, |frames| frames.packets(frame));
         let of_frame = self.queue.iter().filter(|message| message.frame == frame);
-        of_frame.map(Message::rest).sum()
+        of_frame.take(packets).map(Message::rest).sum()
     }
 
     /// Writes one segment of at most `space` bytes.
@@ -324,7 +323,7 @@ impl Sender {
         let more = self.next_message().is_some();
         let number = self.first + index as u64;
         if let Some(frames) = &mut self.frames {
-            frames.on_begun(frame, number);
+            frames.on_sent(now, frame, number);
             let due = is_complete.then(|| frames.due(frame)).flatten();
             let left = space.saturating_sub(bytes);
             frames.service.on_written(now, bytes, more, left, due);

@@ -11,8 +11,9 @@
 //! - When the oldest frame cannot arrive in time any more, the line is behind: it goes on with a
 //!   fresh one, so that what is sent is young and a standing queue never builds up.
 //! - A frame that could not arrive in time even if it were sent at once may have twice the deadline
-//!   if nothing waits behind it, or if it is known to be a key frame: late is better than never.
-//!   A frame that cannot make that either is dropped unsent.
+//!   if it is known to be a key frame, or if no frame could be sent in time for as long and none
+//!   waits behind it: a late picture is better than none. A frame that cannot make that either is
+//!   dropped unsent.
 
 use std::collections::BTreeMap;
 
@@ -20,7 +21,7 @@ use rtp_types::RtpPacket;
 
 use super::key_frame::{Picture, Reader};
 use super::service::Service;
-use crate::proto::time::{Duration, Instant};
+use crate::proto::time::{Duration, Instant, earliest};
 
 /// The frames of a flow of which packets wait, or may still come.
 #[derive(Debug)]
@@ -32,6 +33,8 @@ pub(super) struct Frames {
     sources: Vec<Source>,
     /// A frame was too late to be begun, and no fresh one was begun since.
     is_behind: bool,
+    /// When a frame was begun last that was expected to arrive in time.
+    last_in_time: Option<Instant>,
     pub(super) service: Service,
 }
 
@@ -139,6 +142,7 @@ impl Frames {
             next: 0,
             sources: Vec::new(),
             is_behind: false,
+            last_in_time: None,
             service: Service::default(),
         }
     }
@@ -205,13 +209,16 @@ impl Frames {
         self.forget(id);
     }
 
-    /// Bytes of the frame are sent for the first time, in messages from that number on.
-    pub(super) fn on_begun(&mut self, id: FrameId, number: u64) {
+    /// Bytes of the frame are sent, in the message with that number.
+    pub(super) fn on_sent(&mut self, now: Instant, id: FrameId, number: u64) {
         let Some(frame) = self.known.get_mut(&id).filter(|frame| !frame.is_begun) else {
             return;
         };
         frame.is_begun = true;
         self.is_behind = false;
+        if !frame.is_late {
+            self.last_in_time = Some(now);
+        }
         if frame.picture == Picture::Key
             && let Some(source) = self
                 .sources
@@ -257,15 +264,26 @@ impl Frames {
 
     /// The first frame whose time is over.
     pub(super) fn expired(&self, now: Instant) -> Option<FrameId> {
-        let over =
-            |(_, frame): &(&FrameId, &Frame)| frame.is_waiting() && self.expiry(frame) <= now;
-        self.known.iter().find(over).map(|(&id, _)| id)
+        self.next_over()
+            .filter(|&(at, _)| at <= now)
+            .map(|(_, id)| id)
     }
 
     /// When the next frame's time is over.
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let waiting = self.known.values().filter(|frame| frame.is_waiting());
-        waiting.map(|frame| self.expiry(frame)).min()
+        self.next_over().map(|(at, _)| at)
+    }
+
+    fn next_over(&self) -> Option<(Instant, FrameId)> {
+        let mut next = None;
+        for (&id, frame) in self.known.iter().filter(|(_, frame)| frame.is_waiting()) {
+            next = earliest(next, Some((self.expiry(frame), id)));
+            if !self.has_twice(frame) {
+                // Those behind it came later.
+                break;
+            }
+        }
+        next
     }
 
     /// When all of the frame must have arrived.
@@ -274,13 +292,22 @@ impl Frames {
     }
 
     fn expiry(&self, frame: &Frame) -> Instant {
-        let twice = frame.is_late || frame.is_begun && !self.rules.whole;
-        frame.accepted + self.rules.deadline * if twice { 2 } else { 1 }
+        let times = if self.has_twice(frame) { 2 } else { 1 };
+        frame.accepted + self.rules.deadline.saturating_mul(times)
+    }
+
+    fn has_twice(&self, frame: &Frame) -> bool {
+        frame.is_late || frame.is_begun && !self.rules.whole
+    }
+
+    /// Packets of the frame in the queue.
+    pub(super) fn packets(&self, id: FrameId) -> usize {
+        self.known.get(&id).map_or(0, |frame| frame.packets)
     }
 
     /// A frame that waits for a picture which did not go.
     pub(super) fn dependent(&self) -> Option<FrameId> {
-        if !self.rules.await_key_frame {
+        if !self.rules.await_key_frame || !self.sources.iter().any(|s| s.is_broken) {
             return None;
         }
         let needs = |(_, frame): &(&FrameId, &Frame)| {
@@ -351,26 +378,33 @@ impl Frames {
             return Some(false);
         }
         // It grew while it was on its way.
-        let allowed = frame.accepted + self.rules.deadline * 2;
-        (self.is_too_large(outlook.rest) && arrival <= allowed).then_some(true)
+        let allowed = frame.accepted + self.rules.deadline.saturating_mul(2);
+        (self.is_too_large(now, outlook.rest) && arrival <= allowed).then_some(true)
     }
 
     fn verdict_on_fresh(&self, now: Instant, frame: &Frame, outlook: Outlook) -> Option<bool> {
         let (deadline, service) = (self.rules.deadline, &self.service);
-        let arrival = service.latest_arrival(now, outlook.rest);
-        if arrival <= frame.accepted + deadline {
+        let due = frame.accepted + deadline;
+        let latest = service.latest_arrival(now, outlook.rest);
+        if latest <= due {
             let is_old = now.since(frame.accepted) > deadline / FRESH;
             return (!(self.is_behind && is_old && outlook.more)).then_some(false);
         }
-        let may = !outlook.more || frame.picture == Picture::Key;
-        let can = self.is_too_large(outlook.rest) && arrival <= frame.accepted + deadline * 2;
+        if !outlook.more && service.arrival(now, outlook.rest) <= due {
+            // The line would stand idle.
+            return Some(false);
+        }
+        let starves = self
+            .last_in_time
+            .is_none_or(|at| now.since(at) > deadline.saturating_mul(2));
+        let may = frame.picture == Picture::Key || starves && !outlook.more;
+        let can = latest <= due + deadline && self.is_too_large(now, outlook.rest);
         (may && can).then_some(true)
     }
 
     /// Whether so much could not arrive in time even if it were just accepted.
-    fn is_too_large(&self, bytes: usize) -> bool {
-        let zero = Instant::ZERO;
-        self.service.latest_arrival(zero, bytes) > zero + self.rules.deadline
+    fn is_too_large(&self, now: Instant, bytes: usize) -> bool {
+        self.service.latest_arrival(now, bytes) > now + self.rules.deadline
     }
 
     fn begin(&mut self, now: Instant, source: Option<u32>) -> FrameId {
