@@ -156,6 +156,9 @@ impl Sender {
         }
         self.bytes += data.len();
         self.queue.push_back(Message::new(frame, data));
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_waiting(now);
+        }
         Ok(())
     }
 
@@ -380,7 +383,7 @@ impl Sender {
     /// The line is cut: the pause says nothing of how fast it is.
     pub(super) fn on_interrupted(&mut self) {
         if let Some(frames) = &mut self.frames {
-            frames.service.on_idle();
+            frames.service.on_interrupted();
         }
     }
 
@@ -456,6 +459,9 @@ impl Sender {
             message.is_some_and(|message| !message.given_up)
         });
         self.clear_front();
+        if let (None, Some(frames)) = (self.next_message(), &mut self.frames) {
+            frames.service.on_idle();
+        }
     }
 
     /// Takes away what is done with at the front: what arrived, what is given up, and what was sent
@@ -519,8 +525,43 @@ mod tests {
     fn video() -> Sender {
         Sender::new(
             &ChannelConfig::new(1, "video", Class::Video),
-            Some(Duration::from_millis(400)),
+            Some(Frames::of_video(Duration::from_millis(400), false)),
         )
+    }
+
+    fn accept(sender: &mut Sender, ms: u64, size: usize) -> Result<(), Refused> {
+        let data = Bytes::from(vec![0; size]);
+        sender.accept(at(ms), data, &mut SentStats::default())
+    }
+
+    /// How many were dropped as late until then.
+    fn expire(sender: &mut Sender, ms: u64) -> u64 {
+        let mut stats = SentStats::default();
+        sender.expire(at(ms), &mut stats);
+        stats.dropped_late
+    }
+
+    impl Sender {
+        /// No frame that was dropped has anything to send, and all sums are right.
+        pub(in crate::proto::channel) fn assert_sound(&self) {
+            let bytes = |messages: &mut dyn Iterator<Item = &Message>| -> usize {
+                messages.map(|message| message.data.len()).sum()
+            };
+            assert_eq!(self.bytes, bytes(&mut self.queue.iter()));
+            assert_eq!(self.begun_bytes, bytes(&mut self.queue.range(..self.begun)));
+            let given_up = self.queue.iter().filter(|message| message.given_up);
+            assert_eq!(self.given_up, given_up.count());
+            let lost = self.queue.iter().enumerate();
+            let lost = lost.filter(|(_, message)| !message.given_up && !message.lost.is_empty());
+            let lost: Vec<u64> = lost.map(|(i, _)| self.first + i as u64).collect();
+            assert_eq!(self.lost, lost);
+            assert!(self.queue.front().is_none_or(|front| !front.given_up));
+            let frames = self.frames.as_ref().expect("video");
+            frames.assert_sound(|frame| {
+                let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+                of_frame.map(|message| message.given_up).collect()
+            });
+        }
     }
 
     /// Sends one segment; says what it is and which part it was.
@@ -563,8 +604,8 @@ mod tests {
     #[test]
     fn a_message_that_fits_goes_whole_and_a_larger_one_in_pieces() {
         let mut sender = control();
-        sender.accept(at(0), Bytes::from(vec![1; 97])).unwrap();
-        sender.accept(at(0), Bytes::from(vec![2; 150])).unwrap();
+        accept(&mut sender, 0, 97).unwrap();
+        accept(&mut sender, 0, 150).unwrap();
         assert_eq!(send(&mut sender, 100).unwrap().0, "message 0 97");
         assert_eq!(send(&mut sender, 100).unwrap().0, "piece 1 0+94");
         assert_eq!(send(&mut sender, 100).unwrap().0, "piece 1 94+60 last");
@@ -574,7 +615,7 @@ mod tests {
     #[test]
     fn lost_parts_go_first_and_only_they_go_again() {
         let mut sender = control();
-        sender.accept(at(0), Bytes::from(vec![2; 250])).unwrap();
+        accept(&mut sender, 0, 250).unwrap();
         let parts: Vec<_> = (0..2).map(|_| send(&mut sender, 100).unwrap().1).collect();
         sender.on_lost(parts[0]);
         sender.on_acked(parts[1]);
@@ -596,15 +637,16 @@ mod tests {
         };
         let mut sender = Sender::new(&config, None);
         for _ in 0..2 {
-            assert_eq!(sender.accept(at(0), Bytes::from_static(b"a")), Ok(0));
+            assert_eq!(accept(&mut sender, 0, 1), Ok(()));
         }
-        assert_eq!(
-            sender.accept(at(0), Bytes::from_static(b"a")),
-            Err(Refused::QueueFull)
-        );
-        let mut sender = Sender::new(&config, Some(Duration::from_secs(1)));
-        for dropped in [0, 0, 1, 1] {
-            assert_eq!(sender.accept(at(0), Bytes::from_static(b"a")), Ok(dropped));
+        assert_eq!(accept(&mut sender, 0, 1), Err(Refused::QueueFull));
+        let frames = Frames::of_video(Duration::from_secs(1), false);
+        let mut sender = Sender::new(&config, Some(frames));
+        let mut stats = SentStats::default();
+        for dropped in [0, 0, 1, 2] {
+            let data = Bytes::from_static(b"a");
+            assert_eq!(sender.accept(at(0), data, &mut stats), Ok(()));
+            assert_eq!(stats.dropped_queue_full, dropped);
         }
         assert_eq!(sender.queued(), (2, 2));
     }
@@ -613,21 +655,24 @@ mod tests {
     fn what_expires_unsent_leaves_no_gap_and_what_was_begun_is_announced() {
         let mut sender = video();
         for ms in [0, 10] {
-            sender.accept(at(ms), Bytes::from(vec![0; 80])).unwrap();
+            accept(&mut sender, ms, 80).unwrap();
         }
-        assert_eq!(sender.expire(at(399)), 0);
-        assert_eq!(sender.expire(at(400)), 1);
+        assert_eq!(expire(&mut sender, 399), 0);
+        assert_eq!(expire(&mut sender, 400), 1);
         assert_eq!(
             send(&mut sender, 60).unwrap().0,
             "piece 0 0+54",
             "the second got number 0"
         );
-        assert_eq!(sender.expire(at(809)), 0, "begun in time");
-        assert_eq!(sender.expire(at(810)), 1);
-        sender.accept(at(810), Bytes::from(vec![0; 80])).unwrap();
+        assert_eq!(expire(&mut sender, 409), 0);
+        assert_eq!(expire(&mut sender, 410), 1, "its rest");
+        accept(&mut sender, 410, 80).unwrap();
         assert_eq!(send(&mut sender, 100).unwrap().0, "advance 1");
-        assert_eq!(send(&mut sender, 100).unwrap().0, "message 1 80");
-        assert_eq!(sender.expire(at(1300)), 0, "was sent completely");
+        let (words, last) = send(&mut sender, 100).unwrap();
+        assert_eq!(words, "message 1 80");
+        assert_eq!(expire(&mut sender, 900), 0, "was sent completely");
+        assert!(!sender.has_data(), "it may well have arrived");
+        sender.on_lost(last);
         let (words, advance) = send(&mut sender, 100).unwrap();
         assert_eq!(words, "advance 2");
         sender.on_lost(advance);
@@ -639,7 +684,7 @@ mod tests {
     fn a_new_session_begins_with_what_did_not_arrive() {
         let mut sender = control();
         for size in [10, 20, 30, 40] {
-            sender.accept(at(0), Bytes::from(vec![0; size])).unwrap();
+            accept(&mut sender, 0, size).unwrap();
         }
         let parts: Vec<_> = (0..3).map(|_| send(&mut sender, 100).unwrap().1).collect();
         sender.on_acked(parts[0]);
@@ -655,7 +700,7 @@ mod tests {
     fn no_more_is_begun_than_the_receiver_has_room_for() {
         let mut sender = control();
         for _ in 0..10 {
-            sender.accept(at(0), Bytes::from(vec![0; 60_000])).unwrap();
+            accept(&mut sender, 0, 60_000).unwrap();
         }
         let mut sent = 0;
         while send(&mut sender, 2000).is_some() {

@@ -17,6 +17,8 @@ pub(super) struct Service {
     error: f64,
     /// The frame of the line that is being filled, or on its way.
     current: Option<Current>,
+    /// Since when something of the flow waits.
+    waiting_since: Option<Instant>,
     /// All that waited was taken for hopeless, and nothing was tried since.
     untried: bool,
     /// Half of the round trip.
@@ -28,8 +30,6 @@ pub(super) struct Service {
 struct Current {
     begun: Instant,
     bytes: usize,
-    /// More waited when it was closed.
-    more: bool,
     /// Room that was left in the last frame of the line.
     left: usize,
     /// When what was completed in that frame must have arrived.
@@ -37,24 +37,31 @@ struct Current {
 }
 
 impl Service {
+    /// Something of the flow waits.
+    pub(super) fn on_waiting(&mut self, now: Instant) {
+        self.waiting_since.get_or_insert(now);
+    }
+
     /// The line takes up to `space` bytes of the flow now.
     pub(super) fn on_turn(&mut self, now: Instant, space: usize) {
-        match &mut self.current {
-            Some(current) if current.begun == now => {
-                if space > current.left {
-                    // The frame was closed, and another is begun.
-                    current.due = None;
-                }
+        let Some(current) = &mut self.current else {
+            return;
+        };
+        if current.begun == now {
+            if space > current.left {
+                // The frame was closed, and another is begun.
+                current.due = None;
             }
-            Some(current) => {
-                let (time, bytes) = (now.since(current.begun).as_secs_f64(), current.bytes);
-                if current.more {
-                    self.sample(time, bytes as f64);
-                }
-                self.current = None;
-            }
-            None => {}
+            return;
         }
+        let Current { begun, bytes, .. } = *current;
+        // What came while the frame must have been on its way, and was not taken at once.
+        let expected = begun + self.line_time(bytes);
+        let was_busy = |since| since <= begun || since < expected && now.since(since) > AT_ONCE;
+        if self.waiting_since.is_some_and(was_busy) {
+            self.sample(now.since(begun).as_secs_f64(), bytes as f64);
+        }
+        self.current = None;
     }
 
     /// Notes bytes that were written, and whether more of the flow waits. `left` is the room behind
@@ -68,11 +75,15 @@ impl Service {
         due: Option<Instant>,
     ) {
         self.untried = false;
+        if more {
+            self.waiting_since.get_or_insert(now);
+        } else {
+            self.waiting_since = None;
+        }
         let before = self.current.filter(|current| current.begun == now);
         self.current = Some(Current {
             begun: now,
             bytes: bytes + before.map_or(0, |current| current.bytes),
-            more,
             left,
             due: earliest(due, before.and_then(|current| current.due)),
         });
@@ -95,8 +106,13 @@ impl Service {
         self.bytes += bytes - self.bytes * NEW_SHARE;
     }
 
-    /// Nothing of the flow waits any more: the time until the next is not the line's.
+    /// Nothing of the flow waits any more.
     pub(super) fn on_idle(&mut self) {
+        self.waiting_since = None;
+    }
+
+    /// The line is cut: the pause says nothing of how fast it is.
+    pub(super) fn on_interrupted(&mut self) {
         self.current = None;
     }
 
@@ -128,17 +144,23 @@ impl Service {
         now + self.time_for(now, bytes).mul_f64(margin) + self.delay + BELOW
     }
 
+    /// Line time of what is in the frame that is filled, and of so many bytes behind it.
     fn time_for(&self, now: Instant, bytes: usize) -> Duration {
+        let before = self.current.filter(|current| current.begun == now);
+        self.line_time(bytes + before.map_or(0, |current| current.bytes))
+    }
+
+    fn line_time(&self, bytes: usize) -> Duration {
         if self.bytes <= 0.0 {
             return Duration::ZERO;
         }
-        let before = self.current.filter(|current| current.begun == now);
-        let bytes = bytes + before.map_or(0, |current| current.bytes);
         let seconds = bytes as f64 * self.time / self.bytes;
         Duration::try_from_secs_f64(seconds).unwrap_or(Duration::MAX)
     }
 }
 
+/// What waits for less was taken at once.
+const AT_ONCE: Duration = Duration::from_millis(1);
 /// What a frame of the line counts against all before it.
 const NEW_SHARE: f64 = 0.25;
 /// Margin for what nobody knows: a control message, an error on the line.
@@ -185,10 +207,18 @@ mod tests {
         let mut service = Service::default();
         write(&mut service, 0, 100, true);
         write(&mut service, 50, 100, false);
+        service.on_waiting(at(5000));
         write(&mut service, 5000, 100, true);
         service.on_idle();
+        service.on_waiting(at(9000));
         write(&mut service, 9000, 100, true);
-        assert_eq!(service.arrival(at(0), 100), at(50));
+        service.on_interrupted();
+        write(&mut service, 9500, 100, false);
+        assert_eq!(service.arrival(at(20_000), 100), at(20_050));
+        // It came while the last was on its way.
+        service.on_waiting(at(9520));
+        write(&mut service, 9560, 100, false);
+        assert!(service.arrival(at(20_000), 100) > at(20_052));
     }
 
     #[test]
