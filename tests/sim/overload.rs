@@ -254,12 +254,6 @@ fn run(scene: &Scene, deadline: Duration) -> [Figures; 2] {
             }
         }
     }
-    for side in Side::BOTH {
-        println!(
-            "  {side:?} {:?}",
-            world.session(side).unwrap().stats().channels[1].sent
-        );
-    }
     stations.map(|station| station.figures(scene))
 }
 
@@ -312,6 +306,23 @@ fn measure(name: &str, scene: &Scene) -> [f64; 3] {
 fn video_at_four_times_the_line_arrives_whole_and_in_time() {
     for line_rate in [9600, 38_400, 115_200] {
         let [whole, in_time, used] = measure(&line_rate.to_string(), &scene(line_rate));
-        println!("{line_rate} whole {whole} in_time {in_time} used {used}");
+        // What is missing of 100 %: a control message that came when a picture had been begun. The
+        // slower the line, the longer it takes; at 9600 bit/s half a second.
+        let wanted = if line_rate < 38_400 { 0.95 } else { 0.97 };
+        assert!(whole >= 0.97, "{line_rate}: {whole}");
+        assert!(in_time >= wanted, "{line_rate}: {in_time}");
+        assert!(used >= 0.9, "{line_rate}: {used}");
     }
+}
+
+#[test]
+fn noise_costs_frames_and_leaves_those_that_arrive_whole() {
+    let scene = Scene {
+        noise: Noise::bit_errors(1e-5),
+        ..scene(38_400)
+    };
+    let [whole, in_time, used] = measure("38400, BER 1e-5", &scene);
+    // What is repaired is often late, and what came after it has waited for it.
+    assert!(whole >= 0.9 && in_time >= 0.85, "{whole} {in_time}");
+    assert!(used >= 0.8, "{used}");
 }

@@ -29,7 +29,7 @@ pub(super) struct Sender {
     most_bytes: usize,
     most_messages: usize,
     /// `None`: kept until acknowledged.
-    frames: Option<Frames>,
+    frames: Option<Box<Frames>>,
     /// Number of the front of the queue.
     first: u64,
     /// How many, from the front, have been begun, and their bytes.
@@ -121,7 +121,7 @@ impl Sender {
             bytes: 0,
             most_bytes: config.queue_bytes,
             most_messages: config.queue_datagrams,
-            frames,
+            frames: frames.map(Box::new),
             first: 0,
             begun: 0,
             begun_bytes: 0,
@@ -172,7 +172,7 @@ impl Sender {
         while let Some(late) = self.frames.as_ref().and_then(|frames| frames.expired(now)) {
             self.drop_frame(late, Drop::Late, stats);
         }
-        while let Some(frame) = self.frames.as_ref().and_then(Frames::dependent) {
+        while let Some(frame) = self.frames.as_deref().and_then(Frames::dependent) {
             self.drop_frame(frame, Drop::Dependent, stats);
         }
     }

@@ -11,8 +11,8 @@
 //! - When the oldest frame cannot arrive in time any more, the line is behind: it goes on with a
 //!   fresh one, so that what is sent is young and a standing queue never builds up.
 //! - A frame that could not arrive in time even if it were sent at once may have twice the deadline
-//!   if it is known to be a key frame, or if no frame could be sent in time for five deadlines and
-//!   none waits behind it: a late picture is better than none. A frame that cannot make that either is
+//!   if it is known to be a key frame, or if none was begun in time for a whole deadline and none
+//!   waits behind it: a late picture is better than none. A frame that cannot make that either is
 //!   dropped unsent.
 
 use std::collections::BTreeMap;
@@ -394,9 +394,7 @@ impl Frames {
             // The line would stand idle.
             return Some(false);
         }
-        let starves = self
-            .last_in_time
-            .is_none_or(|at| now.since(at) > deadline.saturating_mul(STARVED));
+        let starves = self.last_in_time.is_none_or(|at| now.since(at) > deadline);
         let may = frame.picture == Picture::Key || starves && !outlook.more;
         let can = latest <= due + deadline && self.is_too_large(now, outlook.rest);
         (may && can).then_some(true)
@@ -485,8 +483,6 @@ fn is_media(packet: &RtpPacket<'_>) -> bool {
 const MOST_SOURCES: usize = 4;
 /// The equipment's own network may lose packets of a frame.
 const MOST_AHEAD: u16 = 64;
-/// Without a frame in time for so many deadlines, one that is late is better than none.
-const STARVED: u32 = 5;
 /// What is older than this share of the deadline is left out when the line is behind.
 const FRESH: u32 = 4;
 

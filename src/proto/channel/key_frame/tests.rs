@@ -71,7 +71,7 @@ fn h263_plus_by_its_picture_header() {
     // PLUSPTYPE without and with its optional part; picture types I, P and B.
     let plus = |ufep: u8, kind: u8| {
         // 6 bits of start code, 8 of reference, 10 and three bits of PTYPE, 111, UFEP.
-        let head = 0b100000_00000000_10_000_111u32 << 3 | u32::from(ufep);
+        let head = (0b10_0000u32 << 16 | 0b10 << 6 | 0b111) << 3 | u32::from(ufep);
         let bits = u128::from(head) << (128 - 25);
         let at = if ufep == 1 { 25 + 18 } else { 25 };
         let bits = bits | u128::from(kind) << (128 - at - 3);
