@@ -8,16 +8,18 @@
 //!           equipment                        line
 //! audio     Bytes -> audio::Sender    -> packets           -> audio::Receiver        -> Bytes
 //! video     Bytes -> queue::Sender    -> messages, pieces  -> reassembly::Receiver   -> Bytes
-//!           (video: which frames go; key_frame, service: what it knows of them and the line)
+//!           (video: which frames go; source, key_frame, service: what it goes by)
 //! control   the same without a deadline
 //! ```
 
 mod audio;
 mod key_frame;
+mod message;
 mod queue;
 mod ranges;
 mod reassembly;
 mod service;
+mod source;
 mod video;
 
 use bytes::Bytes;

@@ -10,7 +10,7 @@ use std::collections::VecDeque;
 use bytes::Bytes;
 
 use super::Part;
-use super::ranges::Ranges;
+use super::message::Message;
 use super::video::{Drop, FrameId, Frames, Outlook, Verdict};
 use crate::proto::config::ChannelConfig;
 use crate::proto::error::Refused;
@@ -43,75 +43,11 @@ pub(super) struct Sender {
     given_up: usize,
 }
 
-/// A message and how far it is sent. Positions count the datagram and the check behind it.
-#[derive(Debug)]
-struct Message {
-    /// Of the flow's frames; control has none.
-    frame: FrameId,
-    data: Bytes,
-    /// The check behind the data, once it was needed.
-    check: Option<[u8; 4]>,
-    /// First position that was never sent.
-    unsent: u32,
-    lost: Ranges,
-    acked: Ranges,
-    /// Its frame was dropped when it was begun.
-    given_up: bool,
-}
-
-/// Bytes of the check behind a datagram in pieces.
-const CHECK: usize = 4;
 /// Most bytes that may be begun and not acknowledged, unless a single message is larger. The
 /// receiver has room for twice as many.
 pub(super) const WINDOW: usize = 256 << 10;
 /// A piece shorter than this is not worth its overhead, unless it is the rest.
 const SMALL_PIECE: usize = 32;
-
-impl Message {
-    fn new(frame: FrameId, data: Bytes) -> Self {
-        Self {
-            frame,
-            data,
-            check: None,
-            unsent: 0,
-            lost: Ranges::default(),
-            acked: Ranges::default(),
-            given_up: false,
-        }
-    }
-
-    fn end(&self) -> u32 {
-        (self.data.len() + CHECK) as u32
-    }
-
-    /// Whether all of it is on its way, as far as is known.
-    fn is_sent(&self) -> bool {
-        self.unsent == self.end() && self.lost.is_empty()
-    }
-
-    fn is_acked(&self) -> bool {
-        self.acked.covers(self.end())
-    }
-
-    /// The first positions that wait to be sent, and whether they were sent before.
-    fn waiting(&self) -> Option<(std::ops::Range<u32>, bool)> {
-        match self.lost.first() {
-            _ if self.given_up => None,
-            Some(lost) => Some((lost, true)),
-            None => (self.unsent < self.end()).then(|| (self.unsent..self.end(), false)),
-        }
-    }
-
-    /// Bytes that wait to be sent, the check not counted.
-    fn rest(&self) -> usize {
-        let unsent = self.data.len().saturating_sub(self.unsent as usize);
-        if self.given_up {
-            0
-        } else {
-            unsent + self.lost.len()
-        }
-    }
-}
 
 impl Sender {
     /// For messages that are kept until they are acknowledged, or for frames with a deadline.

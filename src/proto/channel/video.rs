@@ -3,8 +3,8 @@
 //! Promise: a frame goes whole or not at all, as far as the line lets it; what is begun is expected
 //! to arrive within the deadline, counted from the acceptance of the frame's first packet. A packet
 //! of a frame that was dropped is dropped as well. Assumed: the equipment's packets come in the
-//! order of their frames. Left to others: the packets themselves ([`queue`](super::queue)), the
-//! speed of the line ([`service`](super::service)).
+//! order of their frames. Left to others: the packets themselves ([`queue`](super::queue)), whose
+//! they are ([`source`](super::source)), the speed of the line ([`service`](super::service)).
 //!
 //! - A frame is RTP packets of one source and timestamp, in order of their numbers, up to the one
 //!   with the marker. What is not RTP is a frame of its own.
@@ -19,8 +19,9 @@ use std::collections::BTreeMap;
 
 use rtp_types::RtpPacket;
 
-use super::key_frame::{Picture, Reader};
+use super::key_frame::Picture;
 use super::service::Service;
+use super::source::Sources;
 use crate::proto::time::{Duration, Instant, earliest};
 
 /// The frames of a flow of which packets wait, or may still come.
@@ -29,8 +30,7 @@ pub(super) struct Frames {
     rules: Rules,
     known: BTreeMap<FrameId, Frame>,
     next: FrameId,
-    /// RTP sources, the one that sent last at the end.
-    sources: Vec<Source>,
+    sources: Sources,
     /// A frame was too late to be begun, and no fresh one was begun since.
     is_behind: bool,
     /// When a frame was begun last that was expected to arrive in time.
@@ -95,26 +95,6 @@ pub(super) struct Outlook {
     pub(super) more: bool,
 }
 
-/// An RTP source.
-#[derive(Debug)]
-struct Source {
-    ssrc: u32,
-    reader: Reader,
-    /// The frame whose packets come.
-    open: Option<Open>,
-    /// A picture that others need did not go, and no key frame was begun since.
-    is_broken: bool,
-    /// Messages with lower numbers went before the last key frame.
-    key_from: u64,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Open {
-    frame: FrameId,
-    timestamp: u32,
-    sequence: u16,
-}
-
 impl Frames {
     /// Video: RTP packets are put together to frames.
     pub(super) fn of_video(deadline: Duration, await_key_frame: bool) -> Self {
@@ -140,7 +120,7 @@ impl Frames {
             rules,
             known: BTreeMap::new(),
             next: 0,
-            sources: Vec::new(),
+            sources: Sources::default(),
             is_behind: false,
             last_in_time: None,
             service: Service::default(),
@@ -153,36 +133,26 @@ impl Frames {
         let Some(packet) = packet.filter(|packet| self.rules.whole && is_media(packet)) else {
             return self.begin(now, None);
         };
-        let place = self.source(packet.ssrc());
-        let joined = self.sources[place].open.filter(|open| {
-            let ahead = packet.sequence_number().wrapping_sub(open.sequence);
-            let accepted = self.known.get(&open.frame).map(|frame| frame.accepted);
-            packet.timestamp() == open.timestamp
-                && (1..=MOST_AHEAD).contains(&ahead)
-                && accepted.is_some_and(|at| now < at + self.rules.deadline)
+        let (known, deadline) = (&self.known, self.rules.deadline);
+        let place = self.sources.place(&packet, self.next, |id| {
+            let accepted = known.get(&id).map(|frame| frame.accepted);
+            accepted.is_some_and(|at| now < at + deadline)
         });
-        let id = joined.map_or_else(
-            || {
-                self.close(place);
-                self.begin(now, Some(packet.ssrc()))
-            },
-            |open| open.frame,
-        );
-        let source = &mut self.sources[place];
-        let (kind, payload) = (packet.payload_type(), packet.payload());
-        let picture = source.reader.on_packet(kind, payload, joined.is_none());
-        source.open = Some(Open {
-            frame: id,
-            timestamp: packet.timestamp(),
-            sequence: packet.sequence_number(),
-        });
-        if let Some(frame) = self.known.get_mut(&id) {
-            frame.picture = frame.picture.max(picture);
+        if place.is_first {
+            self.begin(now, Some(packet.ssrc()));
         }
-        if packet.marker_bit() {
-            // A frame that was dropped is forgotten with its last packet: not before join().
-            self.complete(id);
-            self.sources[place].open = None;
+        let id = place.frame;
+        if let Some(frame) = self.known.get_mut(&id) {
+            frame.picture = frame.picture.max(place.picture);
+        }
+        for over in place.over {
+            if let Some(frame) = self.known.get_mut(&over) {
+                frame.is_complete = true;
+            }
+            // The packet itself is still to join.
+            if over != id {
+                self.forget(over);
+            }
         }
         id
     }
@@ -219,14 +189,8 @@ impl Frames {
         if !frame.is_late {
             self.last_in_time = Some(now);
         }
-        if frame.picture == Picture::Key
-            && let Some(source) = self
-                .sources
-                .iter_mut()
-                .find(|s| Some(s.ssrc) == frame.source)
-        {
-            source.is_broken = false;
-            source.key_from = number;
+        if frame.picture == Picture::Key {
+            self.sources.on_key_frame(frame.source, number);
         }
     }
 
@@ -236,26 +200,20 @@ impl Frames {
             return;
         };
         frame.dropped = Some(reason);
-        let needed = incomplete && frame.picture != Picture::Disposable;
-        let source = frame.source;
-        if let Some(source) = self.sources.iter_mut().find(|s| Some(s.ssrc) == source) {
-            source.is_broken |= needed;
+        if incomplete && frame.picture != Picture::Disposable {
+            self.sources.on_missing(frame.source);
         }
         self.forget(id);
     }
 
     /// Part of a message that is given up did not arrive.
     pub(super) fn on_lost_for_good(&mut self, number: u64) {
-        for source in &mut self.sources {
-            source.is_broken |= number >= source.key_from;
-        }
+        self.sources.on_lost_for_good(number);
     }
 
     /// A new session: messages are numbered anew, and nothing is begun.
     pub(super) fn restart(&mut self) {
-        for source in &mut self.sources {
-            source.key_from = 0;
-        }
+        self.sources.restart();
         for frame in self.known.values_mut() {
             frame.is_begun = false;
         }
@@ -307,7 +265,7 @@ impl Frames {
 
     /// A frame that waits for a picture which did not go.
     pub(super) fn dependent(&self) -> Option<FrameId> {
-        if !self.rules.await_key_frame || !self.sources.iter().any(|s| s.is_broken) {
+        if !self.rules.await_key_frame || !self.sources.is_any_broken() {
             return None;
         }
         let needs = |(_, frame): &(&FrameId, &Frame)| {
@@ -318,8 +276,7 @@ impl Frames {
 
     /// Whether the frame needs a picture that did not go; `None` while that cannot be told.
     fn misses(&self, frame: &Frame) -> Option<bool> {
-        let is_broken = |s: &Source| s.is_broken && Some(s.ssrc) == frame.source;
-        if !self.rules.await_key_frame || !self.sources.iter().any(is_broken) {
+        if !self.rules.await_key_frame || !self.sources.is_broken(frame.source) {
             return Some(false);
         }
         match frame.picture {
@@ -424,41 +381,6 @@ impl Frames {
         id
     }
 
-    /// Where the source stands in the list; it is moved to the end.
-    fn source(&mut self, ssrc: u32) -> usize {
-        let known = self.sources.iter().position(|source| source.ssrc == ssrc);
-        if known.is_none() && self.sources.len() >= MOST_SOURCES {
-            self.close(0);
-            self.sources.remove(0);
-        }
-        let source = match known {
-            Some(place) => self.sources.remove(place),
-            None => Source {
-                ssrc,
-                reader: Reader::default(),
-                open: None,
-                is_broken: false,
-                key_from: 0,
-            },
-        };
-        self.sources.push(source);
-        self.sources.len() - 1
-    }
-
-    /// No more packets of the frame that a source has open will come.
-    fn close(&mut self, place: usize) {
-        if let Some(open) = self.sources[place].open.take() {
-            self.complete(open.frame);
-            self.forget(open.frame);
-        }
-    }
-
-    fn complete(&mut self, id: FrameId) {
-        if let Some(frame) = self.known.get_mut(&id) {
-            frame.is_complete = true;
-        }
-    }
-
     /// Forgets a frame that is over.
     fn forget(&mut self, id: FrameId) {
         let is_over = |frame: &Frame| frame.packets == 0 && frame.is_complete;
@@ -479,10 +401,6 @@ fn is_media(packet: &RtpPacket<'_>) -> bool {
     !(64..=95).contains(&packet.payload_type())
 }
 
-/// Sources that are told apart; more would be no video.
-const MOST_SOURCES: usize = 4;
-/// The equipment's own network may lose packets of a frame.
-const MOST_AHEAD: u16 = 64;
 /// What is older than this share of the deadline is left out when the line is behind.
 const FRESH: u32 = 4;
 

@@ -109,7 +109,6 @@ impl Frames {
             assert!(frame.dropped.is_none() || queued.iter().all(|&given_up| given_up));
             assert!(frame.packets > 0 || !frame.is_complete, "{frame:?}");
         }
-        assert!(self.sources.len() <= MOST_SOURCES);
     }
 }
 
