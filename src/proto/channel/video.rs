@@ -14,6 +14,8 @@
 //!   if it is known to be a key frame, or if none was begun in time for a whole deadline and none
 //!   waits behind it: a late picture is better than none. A frame that cannot make that either is
 //!   dropped unsent.
+//! - When nothing can be sent in time and the line would stand idle until the next frame comes, the
+//!   frame that waits may be late by less than that, and by no more than a quarter of the deadline.
 
 use std::collections::BTreeMap;
 
@@ -35,6 +37,9 @@ pub(super) struct Frames {
     is_behind: bool,
     /// When a frame was begun last that was expected to arrive in time.
     last_in_time: Option<Instant>,
+    /// When the last frame came, and the smoothed time between two.
+    last_came: Option<Instant>,
+    interval: Duration,
     pub(super) service: Service,
 }
 
@@ -123,6 +128,8 @@ impl Frames {
             sources: Sources::default(),
             is_behind: false,
             last_in_time: None,
+            last_came: None,
+            interval: Duration::ZERO,
             service: Service::default(),
         }
     }
@@ -347,14 +354,25 @@ impl Frames {
             let is_old = now.since(frame.accepted) > deadline / FRESH;
             return (!(self.is_behind && is_old && outlook.more)).then_some(false);
         }
-        if !outlook.more && service.arrival(now, outlook.rest) <= due {
+        let arrival = service.arrival(now, outlook.rest);
+        if !outlook.more && arrival <= due {
             // The line would stand idle.
             return Some(false);
+        }
+        let idle = self.next_comes().since(now);
+        if !outlook.more && idle > deadline / 8 && arrival <= due + idle.min(deadline / 4) {
+            return Some(true);
         }
         let starves = self.last_in_time.is_none_or(|at| now.since(at) > deadline);
         let may = frame.picture == Picture::Key || starves && !outlook.more;
         let can = latest <= due + deadline && self.is_too_large(now, outlook.rest);
         (may && can).then_some(true)
+    }
+
+    /// When another frame is expected.
+    fn next_comes(&self) -> Instant {
+        let last = self.last_came.unwrap_or_default();
+        last + self.interval.min(self.rules.deadline)
     }
 
     /// Whether so much could not arrive in time even if it were just accepted.
@@ -365,6 +383,9 @@ impl Frames {
     fn begin(&mut self, now: Instant, source: Option<u32>) -> FrameId {
         let id = self.next;
         self.next += 1;
+        if let Some(last) = self.last_came.replace(now) {
+            self.interval = (self.interval * 7 + now.since(last).min(self.rules.deadline)) / 8;
+        }
         self.known.insert(
             id,
             Frame {
