@@ -187,6 +187,12 @@ pub struct ChannelConfig {
     /// In a channel of class [`Class::Rtp`] audio has the deadline of its own class where that is
     /// shorter.
     pub deadline: Duration,
+    /// Video: when a frame did not go, its format is known and others need it, nothing of its
+    /// source is sent before the next key frame. Off by default: most decoders show a damaged
+    /// picture rather than none, and key frames may be minutes apart. Worth it where a damaged
+    /// picture is worse, with equipment that sends key frames often or when asked, and small
+    /// enough to arrive within twice the deadline. The other classes ignore it.
+    pub await_key_frame: bool,
     /// Most bytes that wait in the sender's queue, or in the two queues of [`Class::Rtp`].
     pub queue_bytes: usize,
     /// Most datagrams that wait in the sender's queue, or in the two queues of [`Class::Rtp`].
@@ -208,6 +214,7 @@ impl ChannelConfig {
             class,
             rtcp: false,
             deadline,
+            await_key_frame: false,
             queue_bytes,
             queue_datagrams,
         }

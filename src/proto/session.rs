@@ -278,6 +278,10 @@ impl Session {
 
     /// Tells the flows what became of their segments.
     fn on_settled(&mut self, settled: &Settled) {
+        if let Some(round_trip) = settled.rtt {
+            let flows = self.flows.iter_mut();
+            flows.for_each(|flow| flow.on_round_trip(round_trip));
+        }
         for segment in &settled.acked {
             if let Some(flow) = flow_mut(&mut self.flows, segment.flow) {
                 flow.on_acked(*segment);

@@ -146,8 +146,12 @@ pub struct SentStats {
     pub dropped_too_large: u64,
     /// Dropped: the queue was full.
     pub dropped_queue_full: u64,
-    /// Dropped: waited longer than its deadline.
+    /// Dropped: its deadline was over, or it could not arrive before.
     pub dropped_late: u64,
+    /// Dropped: a frame that it needs did not go ([`ChannelConfig::await_key_frame`]).
+    ///
+    /// [`ChannelConfig::await_key_frame`]: super::config::ChannelConfig::await_key_frame
+    pub dropped_dependent: u64,
 }
 
 /// A channel from the far end.

@@ -186,6 +186,25 @@ fn the_samples_are_good_and_fit_each_other() {
 }
 
 #[test]
+fn a_channel_that_awaits_key_frames_is_shown_as_such() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("room.toml");
+    let text = ROOM_1.replacen("# await_key_frame = false", "await_key_frame = true", 1);
+    std::fs::write(&file, text).unwrap();
+    let said = run(&["check", file.to_str().unwrap()]);
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    assert!(
+        said.out.contains("video, awaits key frames"),
+        "{}",
+        said.out
+    );
+    let said = run(&["check", "--json", file.to_str().unwrap()]);
+    let facts: serde_json::Value = serde_json::from_str(&said.out).unwrap();
+    let awaits = |i: usize| facts["channels"][i]["await_key_frame"].clone();
+    assert_eq!((awaits(0), awaits(1)), (false.into(), true.into()));
+}
+
+#[test]
 fn what_this_machine_does_not_have_is_a_warning() {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("room.toml");

@@ -76,7 +76,7 @@ fn audio_does_not_wait_for_video_that_is_more_than_the_line_carries() {
             video.delay(1.0)
         );
         assert!(
-            video.delay(1.0) < Duration::from_millis(1300),
+            video.delay(1.0) < Duration::from_millis(850),
             "{:?}",
             video.delay(1.0)
         );

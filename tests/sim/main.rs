@@ -9,6 +9,7 @@ mod control;
 mod goodput;
 mod headers;
 mod long;
+mod overload;
 mod real_time;
 mod recognition;
 mod stall;

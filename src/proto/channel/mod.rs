@@ -10,16 +10,22 @@
 //!           equipment                        line
 //! audio     Bytes -> audio::Sender    -> packets           -> audio::Receiver        -> Bytes
 //! video     Bytes -> queue::Sender    -> messages, pieces  -> reassembly::Receiver   -> Bytes
+//!           (video: which frames go; source, key_frame, service: what it goes by)
 //! control   the same without a deadline
 //! ```
 
 mod audio;
 pub(crate) mod intake;
+mod key_frame;
+mod message;
 mod queue;
 mod ranges;
 mod reassembly;
 mod recognise;
 pub(crate) mod rtp;
+mod service;
+mod source;
+mod video;
 
 use bytes::Bytes;
 
@@ -133,7 +139,7 @@ impl Flow {
                 Incoming::Audio(audio::Receiver::default()),
             ),
             (kind, class) => {
-                let mut sender = queue::Sender::new(config, deadline);
+                let mut sender = queue::Sender::new(config, frames(config, kind));
                 if kind == PortKind::Media && class == Class::Video {
                     sender = sender.compressing();
                 }
@@ -233,17 +239,17 @@ impl Flow {
         }
         let bytes = datagram.len() as u64;
         self.last_accepted = Some(now);
-        let dropped = match &mut self.outgoing {
-            Outgoing::Audio(sender) => sender.accept(now, datagram),
-            Outgoing::Messages(sender) => match sender.accept(now, datagram) {
-                Ok(dropped) => dropped,
-                Err(refused) => {
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => {
+                self.sent.dropped_queue_full += sender.accept(now, datagram);
+            }
+            Outgoing::Messages(sender) => {
+                if let Err(refused) = sender.accept(now, datagram, &mut self.sent) {
                     self.sent.dropped_queue_full += 1;
                     return Err(refused);
                 }
-            },
-        };
-        self.sent.dropped_queue_full += dropped;
+            }
+        }
         self.sent.accepted += 1;
         self.sent.accepted_bytes += bytes;
         Ok(())
@@ -251,10 +257,10 @@ impl Flow {
 
     /// Drops what is no longer worth sending, or waiting for.
     pub(crate) fn expire(&mut self, now: Instant, deliver: &mut dyn FnMut(Bytes)) {
-        self.sent.dropped_late += match &mut self.outgoing {
-            Outgoing::Audio(sender) => sender.expire(now),
-            Outgoing::Messages(sender) => sender.expire(now),
-        };
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => self.sent.dropped_late += sender.expire(now),
+            Outgoing::Messages(sender) => sender.expire(now, &mut self.sent),
+        }
         if let Incoming::Messages(receiver) = &mut self.incoming {
             receiver.expire(now, &mut self.received, deliver);
         }
@@ -294,10 +300,7 @@ impl Flow {
             Outgoing::Audio(sender) => {
                 sender.write(self.id, space, certain, writer, &mut self.sent)
             }
-            Outgoing::Messages(sender) => {
-                self.sent.dropped_late += sender.drop_hopeless(now);
-                sender.write(now, self.id, space, writer, &mut self.sent)
-            }
+            Outgoing::Messages(sender) => sender.write(now, self.id, space, writer, &mut self.sent),
         }?;
         Some(SentSegment {
             flow: self.id,
@@ -425,6 +428,13 @@ impl Flow {
         }
     }
 
+    /// A round trip of the line was measured.
+    pub(crate) fn on_round_trip(&mut self, measured: Duration) {
+        if let Outgoing::Messages(sender) = &mut self.outgoing {
+            sender.on_round_trip(measured);
+        }
+    }
+
     /// The line is cut.
     pub(crate) fn on_interrupted(&mut self) {
         if let Outgoing::Messages(sender) = &mut self.outgoing {
@@ -466,6 +476,19 @@ impl Flow {
             },
             received: self.received,
         }
+    }
+}
+
+/// How a flow's datagrams make frames; control has none, and no deadline.
+fn frames(config: &ChannelConfig, kind: PortKind) -> Option<video::Frames> {
+    match (kind, config.class) {
+        (PortKind::Rtcp, _) => Some(video::Frames::of_datagrams(RTCP_DEADLINE)),
+        (PortKind::Media, Class::Video) => Some(video::Frames::of_video(
+            config.deadline,
+            config.await_key_frame,
+        )),
+        // The media flows of class rtp have class audio or video.
+        (PortKind::Media, Class::Audio | Class::Control | Class::Rtp) => None,
     }
 }
 

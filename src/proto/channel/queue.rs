@@ -1,17 +1,19 @@
 //! Messages on their way out: video and RTCP until their deadline, control until they arrived.
 //!
-//! A message gets its number when its first byte is sent, so what expires in the queue leaves no
-//! gap. What the line reports as lost is sent again in new frames. Everything leaves the queue at
-//! its front: messages are equal in deadline, and control is in order anyway.
+//! A message gets its number when its first byte is sent, so what is dropped in the queue leaves no
+//! gap. What the line reports as lost is sent again in new frames. Which messages are worth the
+//! line is for [`video`](super::video): what it drops goes frame by frame, and what of a frame was
+//! begun is given up in its place, since it has its number.
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
 use super::Part;
-use super::ranges::Ranges;
+use super::message::Message;
 use super::rtp::compress::{Compressor, Keep, Pace, Plan};
 use super::rtp::{Head, Header, KEEP_OVERHEAD};
+use super::video::{Drop, FrameId, Frames, Outlook, Verdict};
 use crate::proto::config::ChannelConfig;
 use crate::proto::error::Refused;
 use crate::proto::framing::check::datagram_check;
@@ -29,7 +31,7 @@ pub(super) struct Sender {
     most_bytes: usize,
     most_messages: usize,
     /// `None`: kept until acknowledged.
-    deadline: Option<Duration>,
+    frames: Option<Box<Frames>>,
     /// Number of the front of the queue.
     first: u64,
     /// How many, from the front, have been begun, and their bytes.
@@ -39,102 +41,33 @@ pub(super) struct Sender {
     lost: VecDeque<u64>,
     /// The far end must be told that it waits in vain.
     advance: bool,
-    service: Service,
     /// For flows that carry RTP.
     compressor: Option<Compressor>,
+    /// Messages in the queue that are given up.
+    given_up: usize,
 }
 
-/// How fast the line takes messages of this flow, while more wait than it takes.
-#[derive(Debug, Default)]
-struct Service {
-    /// Smoothed time that the line takes for a byte.
-    per_byte: Option<Duration>,
-    /// When the last message was sent completely, if another one waited already.
-    since: Option<Instant>,
-}
-
-impl Service {
-    /// Notes that a message of so many bytes was sent completely.
-    fn on_sent(&mut self, now: Instant, bytes: usize, more: bool) {
-        if let Some(since) = self.since {
-            let sample = now.since(since) / bytes.max(1) as u32;
-            self.per_byte = Some(
-                self.per_byte
-                    .map_or(sample, |known| (known * 3 + sample) / 4),
-            );
-        }
-        self.since = more.then_some(now);
-    }
-
-    fn time_for(&self, bytes: usize) -> Duration {
-        self.per_byte.unwrap_or_default() * bytes as u32
-    }
-}
-
-/// A message and how far it is sent. Positions count the datagram and the check behind it.
-#[derive(Debug)]
-struct Message {
-    accepted: Instant,
-    data: Bytes,
-    /// The check behind the data, once it was needed.
-    check: Option<[u8; 4]>,
-    /// First position that was never sent.
-    unsent: u32,
-    lost: Ranges,
-    acked: Ranges,
-}
-
-/// Bytes of the check behind a datagram in pieces.
-const CHECK: usize = 4;
 /// Most bytes that may be begun and not acknowledged, unless a single message is larger. The
 /// receiver has room for twice as many.
 pub(super) const WINDOW: usize = 256 << 10;
 /// A piece shorter than this is not worth its overhead, unless it is the rest.
 const SMALL_PIECE: usize = 32;
 
-impl Message {
-    fn new(accepted: Instant, data: Bytes) -> Self {
-        Self {
-            accepted,
-            data,
-            check: None,
-            unsent: 0,
-            lost: Ranges::default(),
-            acked: Ranges::default(),
-        }
-    }
-
-    fn end(&self) -> u32 {
-        (self.data.len() + CHECK) as u32
-    }
-
-    fn is_acked(&self) -> bool {
-        self.acked.covers(self.end())
-    }
-
-    /// The first positions that wait to be sent, and whether they were sent before.
-    fn waiting(&self) -> Option<(std::ops::Range<u32>, bool)> {
-        match self.lost.first() {
-            Some(lost) => Some((lost, true)),
-            None => (self.unsent < self.end()).then(|| (self.unsent..self.end(), false)),
-        }
-    }
-}
-
 impl Sender {
-    pub(super) fn new(config: &ChannelConfig, deadline: Option<Duration>) -> Self {
+    /// For messages that are kept until they are acknowledged, or for frames with a deadline.
+    pub(super) fn new(config: &ChannelConfig, frames: Option<Frames>) -> Self {
         Self {
             queue: VecDeque::new(),
             bytes: 0,
             most_bytes: config.queue_bytes,
             most_messages: config.queue_datagrams,
-            deadline,
+            frames: frames.map(Box::new),
             first: 0,
             begun: 0,
             begun_bytes: 0,
             lost: VecDeque::new(),
             advance: false,
-            service: Service::default(),
+            given_up: 0,
             compressor: None,
         }
     }
@@ -147,46 +80,54 @@ impl Sender {
         }
     }
 
-    /// Takes a message; says how many old ones had to go for it.
-    pub(super) fn accept(&mut self, now: Instant, data: Bytes) -> Result<u64, Refused> {
-        let is_full = |queue: &Self| {
-            queue.queue.len() >= queue.most_messages.max(1)
-                || (queue.bytes + data.len() > queue.most_bytes && !queue.queue.is_empty())
-        };
-        if self.deadline.is_none() && is_full(self) {
+    /// Takes a message, if need be in the place of old ones. A packet of a frame that was dropped
+    /// is dropped.
+    pub(super) fn accept(
+        &mut self,
+        now: Instant,
+        data: Bytes,
+        stats: &mut SentStats,
+    ) -> Result<(), Refused> {
+        let mut frame = 0;
+        if let Some(frames) = &mut self.frames {
+            frame = frames.frame_of(now, &data);
+        } else if self.is_full_for(&data) {
             return Err(Refused::QueueFull);
         }
-        let mut dropped = 0;
-        while is_full(self) {
-            dropped += u64::from(self.drop_front());
+        while self.is_full_for(&data)
+            && let Some(oldest) = self.queue.front().map(|message| message.frame)
+        {
+            self.drop_frame(oldest, Drop::QueueFull, stats);
+        }
+        if let Some(Err(reason)) = self.frames.as_mut().map(|frames| frames.join(frame)) {
+            count(stats, reason, 1);
+            return Ok(());
         }
         self.bytes += data.len();
-        self.queue.push_back(Message::new(now, data));
-        Ok(dropped)
+        self.queue.push_back(Message::new(frame, data));
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_waiting(now);
+        }
+        Ok(())
     }
 
-    /// Drops what is late; counts those that were not sent completely.
-    pub(super) fn expire(&mut self, now: Instant) -> u64 {
-        let mut late = 0;
-        while self.next_expiry().is_some_and(|at| at <= now) {
-            late += u64::from(self.drop_front());
+    fn is_full_for(&self, data: &Bytes) -> bool {
+        self.queue.len() >= self.most_messages.max(1)
+            || (self.bytes + data.len() > self.most_bytes && !self.queue.is_empty())
+    }
+
+    /// Drops what is late, or waits for a picture that did not go.
+    pub(super) fn expire(&mut self, now: Instant, stats: &mut SentStats) {
+        while let Some(late) = self.frames.as_ref().and_then(|frames| frames.expired(now)) {
+            self.drop_frame(late, Drop::Late, stats);
         }
-        late
+        while let Some(frame) = self.frames.as_deref().and_then(Frames::dependent) {
+            self.drop_frame(frame, Drop::Dependent, stats);
+        }
     }
 
     pub(super) fn next_expiry(&self) -> Option<Instant> {
-        let front = self.queue.front()?;
-        let deadline = self.deadline?;
-        // What was begun in time is finished, or its first part would have been sent in vain.
-        let begun = self.begun > 0 && front.unsent < front.end();
-        Some(
-            front.accepted
-                + if begun {
-                    deadline.saturating_mul(2)
-                } else {
-                    deadline
-                },
-        )
+        self.frames.as_ref()?.next_expiry()
     }
 
     pub(super) fn queued(&self) -> (usize, usize) {
@@ -215,7 +156,7 @@ impl Sender {
             return Some((number - self.first) as usize);
         }
         if let Some(last) = self.begun.checked_sub(1)
-            && self.queue[last].unsent < self.queue[last].end()
+            && self.queue[last].waiting().is_some()
         {
             return Some(last);
         }
@@ -225,25 +166,43 @@ impl Sender {
         (fits || self.begun == 0).then_some(self.begun)
     }
 
-    /// Drops messages that would be late even if they were begun now: what is begun in vain takes
-    /// the line from those that can still make it. Says how many.
-    pub(super) fn drop_hopeless(&mut self, now: Instant) -> u64 {
-        let Some(deadline) = self.deadline else {
-            return 0;
-        };
-        let mut dropped = 0;
-        // One may always be tried, or a wrong estimate would last for ever.
-        while self.queue.len() > self.begun + 1 {
-            let message = &self.queue[self.begun];
-            if now + self.service.time_for(message.data.len()) <= message.accepted + deadline {
-                break;
+    /// Index of the message that is sent from now, after those that are not worth the line were
+    /// dropped.
+    fn select(&mut self, now: Instant, space: usize, stats: &mut SentStats) -> Option<usize> {
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_turn(now, space);
+        }
+        loop {
+            let index = self.next_message()?;
+            let frame = self.queue[index].frame;
+            let outlook = Outlook {
+                rest: self.rest_of(frame),
+                space,
+                more: self.queue.back().is_some_and(|last| last.frame > frame),
+            };
+            let Some(frames) = &mut self.frames else {
+                return Some(index);
+            };
+            match frames.verdict(now, frame, outlook) {
+                Verdict::Send => return Some(index),
+                Verdict::Wait => return None,
+                Verdict::Drop(reason) => self.drop_frame(frame, reason, stats),
             }
-            if let Some(message) = self.queue.remove(self.begun) {
-                self.bytes -= message.data.len();
-                dropped += 1;
+            if let (None, Some(frames)) = (self.next_message(), &mut self.frames) {
+                frames.service.on_untried();
             }
         }
-        dropped
+    }
+
+    /// Bytes of a frame that are still to be sent.
+    fn rest_of(&self, frame: FrameId) -> usize {
+        // Control has no frames.
+        let packets = self
+            .frames
+            .as_ref()
+            .map_or(0, |frames| frames.packets(frame));
+        let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+        of_frame.take(packets).map(Message::rest).sum()
     }
 
     /// Writes one segment of at most `space` bytes.
@@ -263,7 +222,7 @@ impl Sender {
             self.advance = false;
             return Some((Part::Advance, None));
         }
-        let index = self.next_message()?;
+        let index = self.select(now, space, stats)?;
         let number = self.first + index as u64;
         let message = &mut self.queue[index];
         let (waiting, again) = message.waiting()?;
@@ -293,7 +252,8 @@ impl Sender {
             writer.piece(flow, number, start, last, [data, check]);
             sent
         };
-        self.note_sent(now, index, sent.clone(), again, stats);
+        self.note_sent(index, sent.clone(), again, stats);
+        self.note_service(now, index, sent.len(), space);
         let part = Part::Bytes {
             number,
             start: sent.start,
@@ -304,7 +264,6 @@ impl Sender {
 
     fn note_sent(
         &mut self,
-        now: Instant,
         index: usize,
         sent: std::ops::Range<u32>,
         again: bool,
@@ -317,19 +276,27 @@ impl Sender {
             if message.lost.is_empty() {
                 self.lost.pop_front();
             }
-            return;
+        } else {
+            message.unsent = sent.end;
+            stats.sent += u64::from(message.unsent == message.end());
+            if index == self.begun {
+                self.begun += 1;
+                self.begun_bytes += message.data.len();
+            }
         }
-        message.unsent = sent.end;
-        if message.unsent == message.end() {
-            stats.sent += 1;
-            let bytes = message.data.len();
-            let more = self.queue.len() > index + 1;
-            self.service.on_sent(now, bytes, more);
-        }
-        let message = &self.queue[index];
-        if index == self.begun {
-            self.begun += 1;
-            self.begun_bytes += message.data.len();
+    }
+
+    /// Tells the estimate what the line got.
+    fn note_service(&mut self, now: Instant, index: usize, bytes: usize, space: usize) {
+        let frame = self.queue[index].frame;
+        let is_complete = self.rest_of(frame) == 0;
+        let more = self.next_message().is_some();
+        let number = self.first + index as u64;
+        if let Some(frames) = &mut self.frames {
+            frames.on_sent(now, frame, number);
+            let due = is_complete.then(|| frames.due(frame)).flatten();
+            let left = space.saturating_sub(bytes);
+            frames.service.on_written(now, bytes, more, left, due);
         }
     }
 
@@ -353,15 +320,20 @@ impl Sender {
         if nothing_lost {
             self.lost.retain(|&lost| lost != number);
         }
-        while self.queue.front().is_some_and(Message::is_acked) {
-            self.pop_front();
-        }
+        self.clear_front();
     }
 
     pub(super) fn on_lost(&mut self, part: Part) {
         match part {
             Part::Packet { .. } => {}
             Part::Advance => self.advance = true,
+            Part::Bytes { number, .. } if number < self.first => {
+                // Its time was over before that was known: whoever waits for it waits in vain.
+                if let Some(frames) = &mut self.frames {
+                    frames.on_lost_for_good(number);
+                    self.advance = true;
+                }
+            }
             Part::Bytes { number, start, end } => {
                 let Some(message) = self.begun_message(number) else {
                     return;
@@ -384,7 +356,16 @@ impl Sender {
 
     /// The line is cut: the pause says nothing of how fast it is.
     pub(super) fn on_interrupted(&mut self) {
-        self.service.since = None;
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_interrupted();
+        }
+    }
+
+    /// A round trip of the line was measured.
+    pub(super) fn on_round_trip(&mut self, measured: Duration) {
+        if let Some(frames) = &mut self.frames {
+            frames.service.on_round_trip(measured);
+        }
     }
 
     /// A new session: nothing is begun. The first `delivered` messages of the old one have arrived.
@@ -392,11 +373,23 @@ impl Sender {
         while self.begun > 0 && self.first < delivered {
             self.pop_front();
         }
-        for message in self.queue.iter_mut().take(self.begun) {
-            *message = Message::new(message.accepted, message.data.clone());
+        let waiting = self.queue.split_off(self.begun);
+        for message in std::mem::replace(&mut self.queue, waiting)
+            .into_iter()
+            .rev()
+        {
+            if message.given_up {
+                self.forget(&message);
+            } else {
+                let again = Message::new(message.frame, message.data);
+                self.queue.push_front(again);
+            }
         }
+        if let Some(frames) = &mut self.frames {
+            frames.restart();
+        }
+        self.given_up = 0;
         self.lost.clear();
-        self.on_interrupted();
         self.advance = false;
         self.first = 0;
         self.begun = 0;
@@ -404,36 +397,80 @@ impl Sender {
         self.compressor = self.compressor.take().map(|_| Compressor::default());
     }
 
+    /// A message that is begun and not given up.
     fn begun_message(&mut self, number: u64) -> Option<&mut Message> {
         let index = usize::try_from(number.checked_sub(self.first)?).ok()?;
-        self.queue.get_mut(index).filter(|_| index < self.begun)
+        let message = self.queue.get_mut(index).filter(|_| index < self.begun)?;
+        (!message.given_up).then_some(message)
     }
 
-    /// Gives up the oldest message; says whether some of it was still to be sent.
-    fn drop_front(&mut self) -> bool {
-        let incomplete = self
-            .queue
-            .front()
-            .is_some_and(|message| message.waiting().is_some());
-        let in_doubt = self
-            .queue
-            .front()
-            .is_some_and(|message| !message.is_acked());
-        self.advance |= self.begun > 0 && in_doubt;
-        self.pop_front();
-        incomplete
+    /// Drops a frame: what is not begun goes, and what is begun is given up. Counts the messages of
+    /// which something was still to be sent.
+    fn drop_frame(&mut self, frame: FrameId, reason: Drop, stats: &mut SentStats) {
+        let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+        let incomplete = of_frame
+            .filter(|message| message.waiting().is_some())
+            .count();
+        count(stats, reason, incomplete as u64);
+        if let Some(frames) = &mut self.frames {
+            frames.on_dropped(frame, reason, incomplete > 0);
+        }
+        for message in self.queue.split_off(self.begun) {
+            if message.frame == frame {
+                self.forget(&message);
+            } else {
+                self.queue.push_back(message);
+            }
+        }
+        for message in self.queue.range_mut(..self.begun) {
+            if message.frame == frame && !message.given_up {
+                message.given_up = true;
+                self.given_up += 1;
+            }
+        }
+        let (first, queue) = (self.first, &self.queue);
+        self.lost.retain(|number| {
+            let message = queue.get((number - first) as usize);
+            message.is_some_and(|message| !message.given_up)
+        });
+        self.clear_front();
+        if let (None, Some(frames)) = (self.next_message(), &mut self.frames) {
+            frames.service.on_idle();
+        }
+    }
+
+    /// Takes away what is done with at the front: what arrived, what is given up, and what was sent
+    /// before it. A line never reorders, so that has arrived or is lost when the advance comes.
+    fn clear_front(&mut self) {
+        while let Some(front) = self.queue.front().filter(|_| self.begun > 0) {
+            let is_sent = front.waiting().is_none();
+            if !(front.is_acked() || is_sent && self.given_up > 0) {
+                break;
+            }
+            self.advance |= !front.is_sent();
+            self.pop_front();
+        }
     }
 
     fn pop_front(&mut self) {
         let Some(message) = self.queue.pop_front() else {
             return;
         };
-        self.bytes -= message.data.len();
         if self.begun > 0 {
             self.lost.retain(|&lost| lost != self.first);
             self.first += 1;
             self.begun -= 1;
             self.begun_bytes -= message.data.len();
+            self.given_up -= usize::from(message.given_up);
+        }
+        self.forget(&message);
+    }
+
+    /// A message has left the queue.
+    fn forget(&mut self, message: &Message) {
+        self.bytes -= message.data.len();
+        if let Some(frames) = &mut self.frames {
+            frames.on_left(message.frame);
         }
     }
 }
@@ -473,6 +510,14 @@ fn write_whole(
     None
 }
 
+fn count(stats: &mut SentStats, reason: Drop, messages: u64) {
+    *match reason {
+        Drop::Late => &mut stats.dropped_late,
+        Drop::QueueFull => &mut stats.dropped_queue_full,
+        Drop::Dependent => &mut stats.dropped_dependent,
+    } += messages;
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -490,8 +535,43 @@ mod tests {
     fn video() -> Sender {
         Sender::new(
             &ChannelConfig::new(1, "video", Class::Video),
-            Some(Duration::from_millis(400)),
+            Some(Frames::of_video(Duration::from_millis(400), false)),
         )
+    }
+
+    fn accept(sender: &mut Sender, ms: u64, size: usize) -> Result<(), Refused> {
+        let data = Bytes::from(vec![0; size]);
+        sender.accept(at(ms), data, &mut SentStats::default())
+    }
+
+    /// How many were dropped as late until then.
+    fn expire(sender: &mut Sender, ms: u64) -> u64 {
+        let mut stats = SentStats::default();
+        sender.expire(at(ms), &mut stats);
+        stats.dropped_late
+    }
+
+    impl Sender {
+        /// No frame that was dropped has anything to send, and all sums are right.
+        pub(in crate::proto::channel) fn assert_sound(&self) {
+            let bytes = |messages: &mut dyn Iterator<Item = &Message>| -> usize {
+                messages.map(|message| message.data.len()).sum()
+            };
+            assert_eq!(self.bytes, bytes(&mut self.queue.iter()));
+            assert_eq!(self.begun_bytes, bytes(&mut self.queue.range(..self.begun)));
+            let given_up = self.queue.iter().filter(|message| message.given_up);
+            assert_eq!(self.given_up, given_up.count());
+            let lost = self.queue.iter().enumerate();
+            let lost = lost.filter(|(_, message)| !message.given_up && !message.lost.is_empty());
+            let lost: Vec<u64> = lost.map(|(i, _)| self.first + i as u64).collect();
+            assert_eq!(self.lost, lost);
+            assert!(self.queue.front().is_none_or(|front| !front.given_up));
+            let frames = self.frames.as_ref().expect("video");
+            frames.assert_sound(|frame| {
+                let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+                of_frame.map(|message| message.given_up).collect()
+            });
+        }
     }
 
     /// Sends one segment; says what it is and which part it was.
@@ -534,8 +614,8 @@ mod tests {
     #[test]
     fn a_message_that_fits_goes_whole_and_a_larger_one_in_pieces() {
         let mut sender = control();
-        sender.accept(at(0), Bytes::from(vec![1; 97])).unwrap();
-        sender.accept(at(0), Bytes::from(vec![2; 150])).unwrap();
+        accept(&mut sender, 0, 97).unwrap();
+        accept(&mut sender, 0, 150).unwrap();
         assert_eq!(send(&mut sender, 100).unwrap().0, "message 0 97");
         assert_eq!(send(&mut sender, 100).unwrap().0, "piece 1 0+94");
         assert_eq!(send(&mut sender, 100).unwrap().0, "piece 1 94+60 last");
@@ -545,7 +625,7 @@ mod tests {
     #[test]
     fn lost_parts_go_first_and_only_they_go_again() {
         let mut sender = control();
-        sender.accept(at(0), Bytes::from(vec![2; 250])).unwrap();
+        accept(&mut sender, 0, 250).unwrap();
         let parts: Vec<_> = (0..2).map(|_| send(&mut sender, 100).unwrap().1).collect();
         sender.on_lost(parts[0]);
         sender.on_acked(parts[1]);
@@ -567,15 +647,16 @@ mod tests {
         };
         let mut sender = Sender::new(&config, None);
         for _ in 0..2 {
-            assert_eq!(sender.accept(at(0), Bytes::from_static(b"a")), Ok(0));
+            assert_eq!(accept(&mut sender, 0, 1), Ok(()));
         }
-        assert_eq!(
-            sender.accept(at(0), Bytes::from_static(b"a")),
-            Err(Refused::QueueFull)
-        );
-        let mut sender = Sender::new(&config, Some(Duration::from_secs(1)));
-        for dropped in [0, 0, 1, 1] {
-            assert_eq!(sender.accept(at(0), Bytes::from_static(b"a")), Ok(dropped));
+        assert_eq!(accept(&mut sender, 0, 1), Err(Refused::QueueFull));
+        let frames = Frames::of_video(Duration::from_secs(1), false);
+        let mut sender = Sender::new(&config, Some(frames));
+        let mut stats = SentStats::default();
+        for dropped in [0, 0, 1, 2] {
+            let data = Bytes::from_static(b"a");
+            assert_eq!(sender.accept(at(0), data, &mut stats), Ok(()));
+            assert_eq!(stats.dropped_queue_full, dropped);
         }
         assert_eq!(sender.queued(), (2, 2));
     }
@@ -584,21 +665,24 @@ mod tests {
     fn what_expires_unsent_leaves_no_gap_and_what_was_begun_is_announced() {
         let mut sender = video();
         for ms in [0, 10] {
-            sender.accept(at(ms), Bytes::from(vec![0; 80])).unwrap();
+            accept(&mut sender, ms, 80).unwrap();
         }
-        assert_eq!(sender.expire(at(399)), 0);
-        assert_eq!(sender.expire(at(400)), 1);
+        assert_eq!(expire(&mut sender, 399), 0);
+        assert_eq!(expire(&mut sender, 400), 1);
         assert_eq!(
             send(&mut sender, 60).unwrap().0,
             "piece 0 0+54",
             "the second got number 0"
         );
-        assert_eq!(sender.expire(at(809)), 0, "begun in time");
-        assert_eq!(sender.expire(at(810)), 1);
-        sender.accept(at(810), Bytes::from(vec![0; 80])).unwrap();
+        assert_eq!(expire(&mut sender, 409), 0);
+        assert_eq!(expire(&mut sender, 410), 1, "its rest");
+        accept(&mut sender, 410, 80).unwrap();
         assert_eq!(send(&mut sender, 100).unwrap().0, "advance 1");
-        assert_eq!(send(&mut sender, 100).unwrap().0, "message 1 80");
-        assert_eq!(sender.expire(at(1300)), 0, "was sent completely");
+        let (words, last) = send(&mut sender, 100).unwrap();
+        assert_eq!(words, "message 1 80");
+        assert_eq!(expire(&mut sender, 900), 0, "was sent completely");
+        assert!(!sender.has_data(), "it may well have arrived");
+        sender.on_lost(last);
         let (words, advance) = send(&mut sender, 100).unwrap();
         assert_eq!(words, "advance 2");
         sender.on_lost(advance);
@@ -610,7 +694,7 @@ mod tests {
     fn a_new_session_begins_with_what_did_not_arrive() {
         let mut sender = control();
         for size in [10, 20, 30, 40] {
-            sender.accept(at(0), Bytes::from(vec![0; size])).unwrap();
+            accept(&mut sender, 0, size).unwrap();
         }
         let parts: Vec<_> = (0..3).map(|_| send(&mut sender, 100).unwrap().1).collect();
         sender.on_acked(parts[0]);
@@ -626,7 +710,7 @@ mod tests {
     fn no_more_is_begun_than_the_receiver_has_room_for() {
         let mut sender = control();
         for _ in 0..10 {
-            sender.accept(at(0), Bytes::from(vec![0; 60_000])).unwrap();
+            accept(&mut sender, 0, 60_000).unwrap();
         }
         let mut sent = 0;
         while send(&mut sender, 2000).is_some() {

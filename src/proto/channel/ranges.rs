@@ -15,6 +15,11 @@ impl Ranges {
         self.sorted.is_empty()
     }
 
+    /// How many positions are in the set.
+    pub(super) fn len(&self) -> usize {
+        self.sorted.iter().map(ExactSizeIterator::len).sum()
+    }
+
     /// Whether every position below `end` is in the set.
     pub(super) fn covers(&self, end: u32) -> bool {
         end == 0
@@ -111,6 +116,7 @@ mod tests {
                     plain.retain(|position| !range.contains(position));
                 }
                 let listed: Vec<u32> = ranges.sorted.iter().cloned().flatten().collect();
+                prop_assert_eq!(ranges.len(), plain.len());
                 prop_assert_eq!(&listed, &plain.iter().copied().collect::<Vec<_>>());
                 prop_assert!(ranges.sorted.windows(2).all(|pair| pair[0].end < pair[1].start));
                 for end in 0..80 {

@@ -37,6 +37,7 @@ struct Channel {
     rtcp: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     deadline_ms: Option<u64>,
+    await_key_frame: bool,
     queue_bytes: usize,
     queue_datagrams: usize,
     ports: Vec<Port>,
@@ -103,7 +104,10 @@ impl SetupReport {
                 channels.row([
                     first(&channel.id.to_string()),
                     first(&channel.name),
-                    class.to_owned(),
+                    match (i, channel.await_key_frame) {
+                        (0, true) => format!("{class}, awaits key frames"),
+                        _ => class.to_owned(),
+                    },
                     port.listen.to_string(),
                     port.deliver.clone(),
                     port.open_to.to_owned(),
@@ -133,6 +137,7 @@ impl Channel {
             rtcp: config.rtcp,
             // Control has none.
             deadline_ms: deadline.filter(|ms| *ms < DEADLINE_LIMIT_MS),
+            await_key_frame: config.await_key_frame,
             queue_bytes: config.queue_bytes,
             queue_datagrams: config.queue_datagrams,
             ports: ports.map(Port::new).collect(),

@@ -107,6 +107,7 @@ struct Sent {
     dropped_too_large: u64,
     dropped_queue_full: u64,
     dropped_late: u64,
+    dropped_dependent: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -196,6 +197,7 @@ impl Status {
                 sent.queued.to_string(),
                 reasons(&[
                     (sent.dropped_late, "late"),
+                    (sent.dropped_dependent, "waiting for a key frame"),
                     (sent.dropped_queue_full, "queue full"),
                     (sent.dropped_too_large, "too large"),
                 ]),
@@ -352,7 +354,7 @@ mod tests {
                 "channels": [{"id": 1, "name": "audio", "class": "audio", "rtcp": false,
                     "sent": {"accepted": 9, "accepted_bytes": 1, "sent": 7, "resent": 0,
                         "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
-                        "dropped_late": 2},
+                        "dropped_late": 2, "dropped_dependent": 6},
                     "received": {"delivered": 5, "missing": 4, "repeated": 0, "damaged": 0,
                         "refused": 0}},
                     {"id": 2, "name": "call/video", "class": "rtp", "rtcp": false,
@@ -382,7 +384,7 @@ mod tests {
             "problem: it is gone",
             "round trip 24.1 ms",
             "sent 1.2 MB",
-            "2 late",
+            "2 late, 6 waiting for a key frame",
             "call/video  0a0d0001  video                      96  90000 Hz       77",
             "call/video  00000002  video (a guess)            97   unknown        1",
             "4 missing",

@@ -52,6 +52,7 @@ pub(super) struct RawChannel {
     #[serde(default)]
     pub(super) rtcp: bool,
     pub(super) deadline_ms: Option<Spanned<i64>>,
+    pub(super) await_key_frame: Option<Spanned<bool>>,
     pub(super) queue_bytes: Option<Spanned<i64>>,
     pub(super) queue_datagrams: Option<Spanned<i64>>,
 }

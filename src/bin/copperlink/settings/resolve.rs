@@ -259,6 +259,13 @@ impl Words<'_> {
             }
             self.number(deadline, 10..=60_000, "the deadline", " ms")
         });
+        let await_key_frame = raw.await_key_frame.as_ref().map(|key| match class {
+            Some(Class::Audio | Class::Control) => {
+                let what = "`await_key_frame` is for video: nothing else has key frames";
+                self.refuse(key, what, "expected no `await_key_frame` here")
+            }
+            Some(Class::Video | Class::Rtp) | None => Some(*key.get_ref()),
+        });
         let bytes = raw.queue_bytes.as_ref();
         let bytes = bytes.map(|n| self.number(n, 1024..=64 << 20, "the queue", " bytes"));
         let datagrams = raw.queue_datagrams.as_ref();
@@ -271,6 +278,9 @@ impl Words<'_> {
         config.rtcp = raw.rtcp;
         if let Some(ms) = deadline {
             config.deadline = Duration::from_millis(ms?);
+        }
+        if let Some(await_key_frame) = await_key_frame {
+            config.await_key_frame = await_key_frame?;
         }
         if let Some(bytes) = bytes {
             config.queue_bytes = usize::try_from(bytes?).ok()?;

@@ -277,6 +277,36 @@ fn a_control_channel_has_no_deadline() {
 }
 
 #[test]
+fn only_video_can_wait_for_a_key_frame() {
+    let video = |value| {
+        words_after(
+            "\"video\"\nlisten",
+            &format!("\"video\"\nawait_key_frame = {value}\nlisten"),
+        )
+    };
+    assert_eq!(
+        (video("true"), video("false")),
+        (String::new(), String::new())
+    );
+    let text = GOOD.replace(
+        "\"video\"\nlisten",
+        "\"video\"\nawait_key_frame = true\nlisten",
+    );
+    let setup = parse(&text).unwrap();
+    let awaits = setup.config.channels.iter().map(|c| c.await_key_frame);
+    assert_eq!(awaits.collect::<Vec<_>>(), [false, true]);
+    let words = words_after("rtcp = true", "await_key_frame = true");
+    let expected = "f:16:19: `await_key_frame` is for video: nothing else has key frames; \
+                    expected no `await_key_frame` here";
+    assert!(words.contains(expected), "{words}");
+    let words = video("1");
+    assert!(
+        words.contains("`await_key_frame` has the wrong type: integer `1`; expected true or false"),
+        "{words}"
+    );
+}
+
+#[test]
 fn limits_are_met_from_both_sides() {
     assert_eq!(words_after("baud = 115200\nrate = 33600", "baud = 50"), "");
     assert_eq!(words_after("baud = 115200", "baud = 20000000"), "");
