@@ -149,7 +149,7 @@ fn video_uses_what_its_deadline_allows() {
     let long = Duration::from_secs(5);
     let rows = [
         (9600, long, 0.985),
-        (38_400, DEADLINE, 0.985),
+        (38_400, DEADLINE, 0.984),
         (38_400, long, 0.993),
         (115_200, DEADLINE, 0.985),
         (115_200, long, 0.993),

@@ -223,6 +223,7 @@ impl Sender {
             return Some((Part::Advance, None));
         }
         let index = self.select(now, space, stats)?;
+        let from = writer.len();
         let number = self.first + index as u64;
         let message = &mut self.queue[index];
         let (waiting, again) = message.waiting()?;
@@ -253,7 +254,9 @@ impl Sender {
             sent
         };
         self.note_sent(index, sent.clone(), again, stats);
-        self.note_service(now, index, sent.len(), space);
+        // A compressed header leaves more room than the message was long.
+        let left = space.saturating_sub(writer.len() - from);
+        self.note_service(now, index, sent.len(), left);
         let part = Part::Bytes {
             number,
             start: sent.start,
@@ -287,7 +290,7 @@ impl Sender {
     }
 
     /// Tells the estimate what the line got.
-    fn note_service(&mut self, now: Instant, index: usize, bytes: usize, space: usize) {
+    fn note_service(&mut self, now: Instant, index: usize, bytes: usize, left: usize) {
         let frame = self.queue[index].frame;
         let is_complete = self.rest_of(frame) == 0;
         let more = self.next_message().is_some();
@@ -295,7 +298,6 @@ impl Sender {
         if let Some(frames) = &mut self.frames {
             frames.on_sent(now, frame, number);
             let due = is_complete.then(|| frames.due(frame)).flatten();
-            let left = space.saturating_sub(bytes);
             frames.service.on_written(now, bytes, more, left, due);
         }
     }
