@@ -61,7 +61,12 @@ impl fmt::Debug for Instant {
 /// A duration in whole microseconds, rounded up: when a deadline made of it has come, the whole
 /// duration has passed. Saturates after half a million years.
 pub(crate) fn micros(duration: Duration) -> u64 {
-    u64::try_from(duration.as_nanos().div_ceil(1000)).unwrap_or(u64::MAX)
+    // In 64 bits: each step of a deadline comes through here.
+    let below = u64::from(duration.subsec_nanos().div_ceil(1000));
+    duration
+        .as_secs()
+        .saturating_mul(1_000_000)
+        .saturating_add(below)
 }
 
 /// The earlier of two deadlines, where `None` means "no deadline" and so never wins.
