@@ -365,7 +365,7 @@ mod tests {
                         "clock_hz": null, "packets": 1}],
                     "sent": {"accepted": 9, "accepted_bytes": 1, "sent": 7, "resent": 0,
                         "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
-                        "dropped_late": 0},
+                        "dropped_late": 0, "dropped_dependent": 0},
                     "received": {"delivered": 0, "missing": 0, "repeated": 0, "damaged": 0,
                         "refused": 0}}]},
             "uptime_us": 61000000, "pid": 42,
