@@ -33,53 +33,76 @@ fn wire_bytes() {
         start: seconds(1.0),
         ..AudioConfig::G729
     };
-    let rows: [(&str, Port, Box<dyn Source>, &str); 5] = [
+    let voice = |payload, interval_ms| -> Box<dyn Source> {
+        Box::new(AudioSource::new(AudioConfig {
+            payload,
+            interval: Duration::from_millis(interval_ms),
+            ..g729
+        }))
+    };
+    let steady = |size, pause_ms| -> Box<dyn Source> { Box::new(Steady::new(size, pause_ms)) };
+    let rows: [(&str, Port, Box<dyn Source>, &str); 7] = [
         (
-            "audio: RTP header 12 + 20",
+            "G.729, RTP header 12 + 20, 20 ms",
             AUDIO,
-            Box::new(AudioSource::new(g729)),
+            voice(20, 20),
             "<= 26",
         ),
         (
-            "audio: RTP header 12 + 40",
+            "Opus, RTP header 12 + 45, 60 ms",
             AUDIO,
-            Box::new(AudioSource::new(AudioConfig {
-                payload: 40,
-                ..g729
-            })),
+            voice(45, 60),
+            "<= 51",
+        ),
+        (
+            "Codec2, RTP header 12 + 6, 40 ms",
+            AUDIO,
+            voice(6, 40),
+            "<= 12",
+        ),
+        ("video, H.263 of 7000 bit/s", VIDEO, film(), "-"),
+        (
+            "video: 1200, alone in its frame",
+            VIDEO,
+            steady(1200, 1000),
             "-",
         ),
+        ("control: 64", CONTROL, steady(64, 500), "-"),
         (
-            "video: 1200",
-            VIDEO,
-            Box::new(Steady::new(1200, 1000)),
-            "<= 1208",
-        ),
-        ("control: 64", CONTROL, Box::new(Steady::new(64, 500)), "-"),
-        (
-            "control: 1200",
+            "control: 1200, alone in its frame",
             CONTROL,
-            Box::new(Steady::new(1200, 1000)),
+            steady(1200, 1000),
             "-",
         ),
     ];
     for (name, port, source, goal) in rows {
         let mut world = world(38_400, Noise::NONE, 1);
         let mut call = Call::default();
-        call.add(Side::A, port, Boxed(source), Some(seconds(20.0)));
-        call.run_until(&mut world, seconds(21.0));
-        let stats = world.session(Side::A).expect("runs").stats();
-        let sent = stats
-            .channels
-            .iter()
-            .find(|c| c.id == port.channel && !c.rtcp)
-            .expect("is there")
-            .sent;
+        call.add(Side::A, port, Boxed(source), Some(seconds(40.0)));
+        // From the second on at which the headers have settled.
+        let mut at = |time| {
+            call.run_until(&mut world, seconds(time));
+            let stats = world.session(Side::A).expect("runs").stats();
+            let mut channels = stats.channels.iter();
+            let sent = channels.find(|c| c.id == port.channel && !c.rtcp);
+            sent.expect("is there").sent
+        };
+        let (before, after) = (at(10.0), at(41.0));
+        let datagrams = (after.sent - before.sent).max(1) as f64;
         println!(
-            "  {name:<44} {:>9.2} {goal:>12}",
-            sent.wire_bytes as f64 / sent.sent.max(1) as f64
+            "  {name:<44} {:>9.2} {goal:>12}   {:.1} bytes each",
+            (after.wire_bytes - before.wire_bytes) as f64 / datagrams,
+            (after.accepted_bytes - before.accepted_bytes) as f64 / datagrams,
         );
     }
+}
+
+fn film() -> Box<dyn Source> {
+    let start = seconds(1.0);
+    Box::new(VideoSource::new(VideoConfig {
+        start,
+        ..VideoConfig::h263(7000)
+    }))
 }
 
 fn goodput() {
