@@ -11,7 +11,8 @@ use bytes::Bytes;
 use super::Part;
 use super::rtp::compress::{Compressor, Keep, Pace, Plan};
 use super::rtp::restore::{Place, Restorer};
-use super::rtp::{Difference, Head, KEEP_OVERHEAD, MOST_IN_RUN, MOST_SHARE, Time};
+use super::rtp::steady::Steady;
+use super::rtp::{Difference, Head, Header, KEEP_OVERHEAD, MOST_IN_RUN, Time};
 use crate::proto::config::ChannelConfig;
 use crate::proto::framing::segment::{Cut, Data, FlowId, PACKET_OVERHEAD, STEADY_OVERHEAD, Writer};
 use crate::proto::stats::{ReceivedStats, SentStats};
@@ -30,100 +31,6 @@ pub(super) struct Sender {
     steady: Steady,
 }
 
-/// Whether the receiver can complete four bits of a sequence number.
-#[derive(Debug, Default)]
-struct Steady {
-    /// The flow's place among those that may send steady packets.
-    place: Option<u8>,
-    /// Slot and sequence number of the last packet.
-    last: Option<(usize, u16)>,
-    /// Number of the packet behind which each frame held no more packets than a steady one may,
-    /// and each packet followed the one before it.
-    regular_from: u64,
-    /// One more than the largest packet number that arrived.
-    acked: u64,
-    /// Frames lost since one arrived.
-    lost: u64,
-    /// How often packets had to share a frame lately.
-    crowded: u32,
-    /// Frames since one told the whole sequence number.
-    since_explicit: u32,
-}
-
-/// After so many regular packets four bits say how many of them were lost.
-const REGULAR: u64 = 16;
-/// So many lost packets in a row are too many.
-const MANY_LOST: u64 = 8;
-/// So often packets shared a frame: the line is too slow for a frame a packet.
-const CROWDED: u32 = 4;
-const MOST_CROWDED: u32 = 8;
-/// Where frames hold several packets few lost ones are too many, and reports are rare: one in so
-/// many frames tells the whole sequence number.
-const REFRESH: u32 = 8;
-
-impl Steady {
-    /// Packets that a steady frame should hold.
-    fn wanted_share(&self) -> usize {
-        if self.crowded >= CROWDED {
-            MOST_SHARE
-        } else {
-            1
-        }
-    }
-
-    /// Notes how many packets wait as a frame is made.
-    fn on_waiting(&mut self, packets: usize) {
-        self.crowded = match packets {
-            0 | 1 => self.crowded.saturating_sub(1),
-            _ => (self.crowded + 1).min(MOST_CROWDED),
-        };
-    }
-
-    fn follows(&self, difference: &Difference) -> bool {
-        self.last == Some((difference.slot, difference.sequence.wrapping_sub(1)))
-    }
-
-    /// Whether packet `number` may go in the steady form, by a context for frames of `share`
-    /// packets.
-    fn may(&self, number: u64, difference: &Difference, share: usize) -> bool {
-        let is_sure =
-            self.acked > self.regular_from || number.saturating_sub(self.regular_from) >= REGULAR;
-        self.follows(difference)
-            && is_sure
-            && !difference.marker
-            && difference.time == Time::Linear
-            && (share == 1 || self.since_explicit < REFRESH)
-    }
-
-    /// Notes a frame: number, slot and sequence number of its last packet.
-    fn on_sent(&mut self, number: u64, last: Option<(usize, u16)>, is_regular: bool) {
-        if !is_regular {
-            self.regular_from = number;
-        }
-        self.last = last;
-        self.since_explicit = self.since_explicit.saturating_add(1);
-    }
-
-    fn on_acked(&mut self, number: u64) {
-        self.acked = self.acked.max(number + 1);
-        self.lost = 0;
-    }
-
-    fn on_lost(&mut self, next_number: u64, share: usize) {
-        self.lost += 1;
-        if self.lost * share as u64 >= MANY_LOST {
-            self.regular_from = next_number;
-        }
-    }
-
-    fn restart(&mut self) {
-        *self = Self {
-            place: self.place,
-            ..Self::default()
-        };
-    }
-}
-
 impl Sender {
     /// `place`: the flow's place among those that may send steady packets, if it has one.
     pub(super) fn new(config: &ChannelConfig, place: Option<u8>) -> Self {
@@ -135,10 +42,7 @@ impl Sender {
             deadline: config.deadline,
             next_number: 0,
             compressor: Compressor::default(),
-            steady: Steady {
-                place,
-                ..Steady::default()
-            },
+            steady: Steady::new(place),
         }
     }
 
@@ -227,7 +131,7 @@ impl Sender {
             }
             Plan::Difference(difference) => {
                 if !certain {
-                    self.steady.regular_from = number;
+                    self.steady.doubt(number);
                 }
                 self.write_difference(flow, space, difference, writer, stats)?;
             }
@@ -246,7 +150,7 @@ impl Sender {
         stats: &mut SentStats,
     ) -> Option<()> {
         let (_, packet) = self.queue.front()?;
-        let header = super::rtp::Header::of(packet)?.len();
+        let header = Header::of(packet)?.len();
         let payload = packet.len() - header;
         let slot = difference.slot;
         let head = Head::difference(&difference, 1).as_slice().len();
@@ -256,8 +160,7 @@ impl Sender {
             _ => 1,
         };
         let (number, share) = (self.next_number, self.compressor.share(slot));
-        if let Some(place) = self.steady.place
-            && self.steady.may(number, &difference, share)
+        if let Some(place) = self.steady.place(number, &difference, share)
             && self
                 .compressor
                 .shares(slot, count.min(share), payload * count.min(share))
@@ -281,7 +184,7 @@ impl Sender {
         let is_regular = self.steady.follows(&difference) && count <= share;
         let saved = header * count - head.as_slice().len();
         self.differences_sent(count, &difference, is_regular, saved, stats);
-        self.steady.since_explicit = 0;
+        self.steady.on_explicit();
         Some(())
     }
 
@@ -349,8 +252,7 @@ impl Sender {
     }
 
     pub(super) fn on_lost(&mut self, keep: Option<Keep>) {
-        let slot = self.steady.last.map_or(0, |(slot, _)| slot);
-        let share = self.compressor.share(slot);
+        let share = self.compressor.share(self.steady.last_slot());
         self.steady.on_lost(self.next_number, share);
         if let Some(keep) = keep {
             self.compressor.on_settled(keep, false);

@@ -31,6 +31,7 @@
 
 pub(super) mod compress;
 pub(super) mod restore;
+pub(super) mod steady;
 
 use rtp_types::RtpPacket;
 
@@ -41,7 +42,7 @@ pub(super) const CONTEXTS: usize = 2;
 /// Most packets in one linear form.
 pub(super) const MOST_IN_RUN: usize = 16;
 /// Packets that a steady frame holds on a line that is too slow for a frame a packet.
-pub(super) const MOST_SHARE: usize = 4;
+const MOST_SHARE: usize = 4;
 /// So many packets of a stream may be missing behind the last, and four bits still say which came.
 const MOST_MISSING: u64 = 15;
 /// Most bytes in front of a packet that is kept.
