@@ -47,6 +47,11 @@ pub(crate) struct SentSegment {
 }
 
 impl SentSegment {
+    /// Whether it is sent again when it is lost, if there is still time.
+    pub(crate) fn is_sent_again(&self) -> bool {
+        !matches!(self.part, Part::Packet { .. })
+    }
+
     /// Whether a header in it became a context: then it needs the long check.
     pub(crate) fn keeps(&self) -> bool {
         self.keep.is_some()

@@ -241,7 +241,7 @@ impl Sender {
             if room < SMALL_PIECE.min(waiting.len()) {
                 return None;
             }
-            let sent = waiting.start..waiting.end.min(waiting.start + room as u32);
+            let sent = waiting.start..waiting.start + room.min(waiting.len()) as u32;
             let check = *message
                 .check
                 .get_or_insert_with(|| datagram_check(&message.data));

@@ -97,7 +97,10 @@ impl Service {
     }
 
     fn sample(&mut self, time: f64, bytes: f64) {
+        let mut time = time;
         if self.bytes > 0.0 {
+            // A stall of seconds says that there was a stall, and little of what comes now.
+            time = time.min(MOST_SLOWER * bytes * self.time / self.bytes);
             let expected = bytes * self.time / self.bytes;
             let error = ((time - expected) / expected.max(time)).abs();
             self.error += (error - self.error) * NEW_SHARE;
@@ -163,6 +166,8 @@ impl Service {
 const AT_ONCE: Duration = Duration::from_millis(1);
 /// What a frame of the line counts against all before it.
 const NEW_SHARE: f64 = 0.25;
+/// One frame of the line counts as at most so many times slower than those before it.
+const MOST_SLOWER: f64 = 4.0;
 /// Margin for what nobody knows: a control message, an error on the line.
 const LEAST_MARGIN: f64 = 0.1;
 const MOST_MARGIN: f64 = 0.3;

@@ -25,19 +25,16 @@ pub(crate) fn encode(data: &[u8], wire: &mut Vec<u8>) {
     }
 }
 
-/// Whether the code bytes of `pieces`, one behind the other, end where these end: [`decode`] would
-/// succeed. Looks at the code bytes only.
+/// Where the code bytes lead: how far beyond the end of `piece`, when the first of them stands at
+/// `skip`. At 0 the piece ends where a block does. Adds the code bytes looked at to `steps`.
 #[must_use]
-pub(crate) fn is_whole<const N: usize>(pieces: [&[u8]; N]) -> bool {
-    let mut skip = 0;
-    for piece in pieces {
-        while let Some(&code) = piece.get(skip) {
-            // A code of zero does not stand on a line; whatever it is, go on.
-            skip += usize::from(code).max(1);
-        }
-        skip -= piece.len();
+pub(crate) fn overhang(piece: &[u8], mut skip: usize, steps: &mut usize) -> usize {
+    while let Some(&code) = piece.get(skip) {
+        // A code of zero does not stand on a line; whatever it is, go on.
+        skip += usize::from(code).max(1);
+        *steps += 1;
     }
-    skip == 0
+    skip - piece.len()
 }
 
 /// Replaces `data` by what `wire` stands for. `wire` must not contain a zero.
@@ -99,8 +96,13 @@ mod tests {
         let wire = encoded(&data);
         for cut in 0..wire.len() {
             let (a, b) = wire.split_at(cut);
-            assert!(is_whole([a, b]) && is_whole([a, &[], b]));
-            assert_eq!(is_whole([a]), decode(a, &mut Vec::new()) || a.is_empty());
+            let ends = |pieces: [&[u8]; 2]| {
+                let mut steps = 0;
+                let skip = overhang(pieces[0], 0, &mut steps);
+                overhang(pieces[1], skip, &mut steps) == 0
+            };
+            assert!(ends([a, b]));
+            assert_eq!(ends([a, &[]]), decode(a, &mut Vec::new()) || a.is_empty());
         }
     }
 

@@ -10,8 +10,9 @@
 //!
 //! So parts are held until a whole ordinary frame arrives (ordinary frames never overlap), and
 //! each further failing chunk is tried behind them, from each part on and without any one of them.
-//! The judge decides; the work is bounded by [`WAYS`] and [`TRIES`], the memory by one frame's length. Nothing else is carried from chunk to chunk:
-//! a decoder starts clean at every delimiter.
+//! The judge decides. The work is bounded by [`TRIES`] and, for each byte that arrives, by
+//! [`STEPS_A_BYTE`] and the 256 places where code bytes may come in; the memory by one frame's length.
+//! Nothing else is carried from chunk to chunk: a decoder starts clean at every delimiter.
 
 use super::{MAX_WIRE, cobs, header};
 
@@ -46,6 +47,8 @@ pub(crate) struct Decoder {
     held: Held,
     decoded: Vec<u8>,
     counts: DecoderCounts,
+    /// Code bytes that may be looked at in search of joins.
+    steps: usize,
 }
 
 impl Decoder {
@@ -56,6 +59,7 @@ impl Decoder {
 
     /// Takes bytes, in pieces of any size, and shows the judge every chunk that may be a frame.
     pub(crate) fn feed(&mut self, bytes: &[u8], judge: &mut impl FnMut(&[u8]) -> Verdict) {
+        self.steps = MOST_STEPS.min(self.steps + bytes.len() * STEPS_A_BYTE);
         let mut pieces = bytes.split(|&byte| byte == 0).peekable();
         while let Some(piece) = pieces.next() {
             if self.chunk.len() + piece.len() > MAX_WIRE {
@@ -103,31 +107,20 @@ impl Decoder {
 
     /// Tries a failing chunk behind the parts that are held.
     fn join(&mut self, chunk: &[u8], judge: &mut impl FnMut(&[u8]) -> Verdict) {
-        let mut tries = 0;
-        for way in self.held.ways().take(WAYS) {
+        for way in self.held.ways(chunk, &mut self.steps) {
             let pieces = self.held.pieces(way, chunk);
-            if !cobs::is_whole(pieces) {
-                continue;
-            }
             // Only ordinary frames are interrupted: nothing else may come out of a join.
             let is_ordinary = cobs::decode(&pieces.concat(), &mut self.decoded)
                 && self
                     .decoded
                     .first()
                     .is_some_and(|&first| header::is_ordinary(first));
-            if !is_ordinary {
-                continue;
-            }
-            if judge(&self.decoded) == Verdict::Ordinary {
+            if is_ordinary && judge(&self.decoded) == Verdict::Ordinary {
                 self.counts.good += 1;
                 self.counts.joined += 1;
                 self.counts.bad += (way.from + usize::from(way.without.is_some())) as u64;
                 self.held.clear();
                 return;
-            }
-            tries += 1;
-            if tries == TRIES {
-                break;
             }
         }
         self.counts.bad += self.held.push(chunk) as u64;
@@ -146,58 +139,97 @@ impl Decoder {
 #[derive(Debug, Default)]
 struct Held {
     bytes: Vec<u8>,
-    /// Where each part ends in `bytes`.
-    ends: Vec<usize>,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Where it ends in `bytes`.
+    end: usize,
+    /// If a frame begins with this part: where its code bytes lead, beyond all that is held.
+    overhang: usize,
 }
 
 impl Held {
     fn parts(&self) -> usize {
-        self.ends.len()
+        self.parts.len()
     }
 
     fn clear(&mut self) {
         self.bytes.clear();
-        self.ends.clear();
+        self.parts.clear();
     }
 
     /// Keeps a part; says how many older ones had to be given up for it.
-    fn push(&mut self, part: &[u8]) -> usize {
+    fn push(&mut self, bytes: &[u8]) -> usize {
         let mut given_up = 0;
-        while !self.ends.is_empty()
-            && (self.bytes.len() + part.len() > MAX_WIRE || self.ends.len() >= MAX_PARTS)
+        while !self.parts.is_empty()
+            && (self.bytes.len() + bytes.len() > MAX_WIRE || self.parts.len() >= MAX_PARTS)
         {
             self.remove_first();
             given_up += 1;
         }
-        self.bytes.extend_from_slice(part);
-        self.ends.push(self.bytes.len());
+        let mut behind = Behind::new(bytes);
+        for part in &mut self.parts {
+            part.overhang = behind.overhang(part.overhang);
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.parts.push(Part {
+            end: self.bytes.len(),
+            overhang: behind.overhang(0),
+        });
         given_up
     }
 
     fn remove_first(&mut self) {
-        let cut = self.ends.remove(0);
+        let cut = self.parts.remove(0).end;
         self.bytes.drain(..cut);
-        for end in &mut self.ends {
-            *end -= cut;
+        for part in &mut self.parts {
+            part.end -= cut;
         }
     }
 
-    /// The ways to put a chunk behind the parts: from each part on, as what stands before it may be
-    /// the rest of a damaged frame; then the same without one part, which may be a damaged express
-    /// frame.
-    fn ways(&self) -> impl Iterator<Item = Way> + use<> {
-        let count = self.ends.len();
-        let without = (1..count).rev().map(Some);
-        std::iter::once(None)
-            .chain(without)
-            .flat_map(move |without| {
-                (0..without.unwrap_or(count)).map(move |from| Way { from, without })
-            })
+    /// The ways to put a chunk behind the parts that may give a frame: their code bytes end where
+    /// the chunk does. From each part on, as what stands before it may be the rest of a damaged
+    /// frame; then the same without one part, which may be a damaged express frame, while there
+    /// are `steps`.
+    fn ways(&self, chunk: &[u8], steps: &mut usize) -> Vec<Way> {
+        let mut ways = Vec::new();
+        let mut behind = Behind::new(chunk);
+        for (from, part) in self.parts.iter().enumerate() {
+            if behind.overhang(part.overhang) == 0 && ways.len() < TRIES {
+                let without = None;
+                ways.push(Way { from, without });
+            }
+        }
+        for without in (1..self.parts.len()).rev() {
+            for from in 0..without {
+                if *steps == 0 || ways.len() == TRIES {
+                    return ways;
+                }
+                let way = Way {
+                    from,
+                    without: Some(without),
+                };
+                let (mut overhang, mut taken) = (0, 1);
+                for piece in self.pieces(way, chunk) {
+                    overhang = cobs::overhang(piece, overhang, &mut taken);
+                }
+                *steps = steps.saturating_sub(taken);
+                if overhang == 0 {
+                    ways.push(way);
+                }
+            }
+        }
+        ways
     }
 
     /// The bytes of a way.
     fn pieces<'a>(&'a self, way: Way, chunk: &'a [u8]) -> [&'a [u8]; 3] {
-        let start = |part: usize| part.checked_sub(1).map_or(0, |before| self.ends[before]);
+        let start = |part: usize| {
+            part.checked_sub(1)
+                .map_or(0, |before| self.parts[before].end)
+        };
         let bytes = &self.bytes[..];
         match way.without {
             Some(part) => [
@@ -206,6 +238,32 @@ impl Held {
                 chunk,
             ],
             None => [&bytes[start(way.from)..], &[], chunk],
+        }
+    }
+}
+
+/// Where code bytes lead behind a piece, looked up once for each place where they may come in: most
+/// ways run together soon.
+struct Behind<'a> {
+    piece: &'a [u8],
+    known: [Option<usize>; 256],
+}
+
+impl<'a> Behind<'a> {
+    const fn new(piece: &'a [u8]) -> Self {
+        Self {
+            piece,
+            known: [None; 256],
+        }
+    }
+
+    fn overhang(&mut self, skip: usize) -> usize {
+        let mut steps = 0;
+        match self.known.get_mut(skip) {
+            Some(known) => {
+                *known.get_or_insert_with(|| cobs::overhang(self.piece, skip, &mut steps))
+            }
+            None => cobs::overhang(self.piece, skip, &mut steps),
         }
     }
 }
@@ -219,10 +277,11 @@ struct Way {
 
 /// Most parts that are held: a packet of audio every 20 ms for five seconds.
 const MAX_PARTS: usize = 256;
-/// Most ways in which a chunk is put behind held parts. Nearly all wrong ones are passed over
-/// because the code bytes do not end where the chunk ends, without a look at what is between.
-const WAYS: usize = 1000;
-/// Most of these that are shown to the judge.
+/// Leaving out one part is tried while there are steps: for each byte that arrives so many code bytes
+/// are looked at. Bytes that are nothing but small code bytes would take the machine otherwise.
+const STEPS_A_BYTE: usize = 128;
+const MOST_STEPS: usize = 8 * MAX_WIRE;
+/// Most ways that are put together, and shown to the judge if they may be a frame.
 const TRIES: usize = 8;
 
 #[cfg(test)]
@@ -412,7 +471,43 @@ mod tests {
         }
         assert!(decoder.chunk.capacity() <= 2 * MAX_WIRE);
         assert!(decoder.held.bytes.len() <= MAX_WIRE);
-        assert!(decoder.held.ends.len() <= MAX_WIRE);
+        assert!(decoder.held.parts() <= MAX_PARTS);
+    }
+
+    #[test]
+    fn a_stream_of_small_numbers_does_not_take_the_machine() {
+        let mut decoder = Decoder::default();
+        let mut judged = 0;
+        let pattern = [[1; 31].as_slice(), &[5, 0]].concat();
+        let started = std::time::Instant::now();
+        for _ in 0..1000 {
+            decoder.feed(&pattern, &mut |_| {
+                judged += 1;
+                Verdict::Bad
+            });
+        }
+        println!(
+            "33 kB of small numbers: {judged} looks, {:?}",
+            started.elapsed()
+        );
+        assert!(judged <= 1000 * (1 + TRIES));
+        // Without a bound on the steps it takes half a minute, with it some milliseconds.
+        assert!(started.elapsed().as_secs() < 10);
+        // And behind the next good frame, one of nothing but small code bytes comes whole.
+        decoder.feed(&[0], &mut |_| Verdict::Bad);
+        decoder.feed(
+            &frame(ORDINARY, 4, &[9; 20]),
+            &mut judge_into(&mut Vec::new()),
+        );
+        let long = frame(ORDINARY, 5, &[0; 6000]);
+        let cuts: Vec<_> = (1..60)
+            .map(|i| (i * 100, frame(EXPRESS, 5 + i as u64, &[9; 20])))
+            .collect();
+        let mut taken = Vec::new();
+        let stream = interrupted(&long, &cuts);
+        decoder.feed(&stream, &mut judge_into(&mut taken));
+        assert_eq!(taken.last().map(Vec::len), Some(6000));
+        assert_eq!(taken.len(), 60);
     }
 
     #[derive(Debug, Clone)]

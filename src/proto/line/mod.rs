@@ -36,7 +36,7 @@ use watch::{Refusal, Watch};
 
 use super::config::{LineConfig, SessionId};
 use super::event::Trouble;
-use super::framing::check::Seal;
+use super::framing::check::{CheckKind, Seal};
 use super::framing::decoder::{Decoder, Verdict};
 use super::framing::encoder::Outbox;
 use super::framing::header::{self, FrameKind, Header};
@@ -261,6 +261,11 @@ impl Line {
         self.received.absent()
     }
 
+    /// Whether the number of a good frame can be right.
+    pub(crate) fn believes(&mut self, kind: FrameKind, number: u64) -> bool {
+        kind != FrameKind::Express(CheckKind::Short) || self.received.believes(number)
+    }
+
     /// Notes a good numbered frame.
     pub(crate) fn on_frame(
         &mut self,
@@ -394,7 +399,7 @@ impl Line {
     fn note_settled(&mut self, settled: &Settled) {
         for &(wire, fate) in &settled.frames {
             self.quality.on_frame(wire, fate);
-            self.counts.frames_lost += u64::from(fate == sent::Fate::Lost);
+            self.counts.frames_lost += u64::from(fate != sent::Fate::Arrived);
         }
     }
 

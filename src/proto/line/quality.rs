@@ -49,12 +49,15 @@ impl Quality {
 
     /// Takes a frame's length on the line and its fate.
     pub(crate) fn on_frame(&mut self, wire: usize, fate: Fate) {
+        if fate == Fate::Unknown {
+            return;
+        }
         self.frames = self.frames * FADE + 1.0;
         self.lost = self.lost * FADE + f64::from(u8::from(fate == Fate::Lost));
         self.bytes = self.bytes * FADE + wire as f64;
         self.run = match fate {
             Fate::Arrived => (self.run + wire).min(4 * LONGEST),
-            Fate::Lost => self.run / 8,
+            Fate::Lost | Fate::Unknown => self.run / 8,
         };
     }
 

@@ -29,6 +29,8 @@ pub(crate) struct Received {
     lowest_news: u64,
     /// Frames that arrived.
     arrived: u64,
+    /// A number that was too far ahead to be believed.
+    doubtful: Option<u64>,
     /// The same of the reports before, newest first.
     reported: [u64; 2],
     last_report: Instant,
@@ -47,6 +49,8 @@ pub(crate) enum Arrival {
 
 /// Reports use at most this share of the line.
 const SHARE: f64 = 0.03;
+/// So many frames are lost in a row only when the line is cut.
+const FAR_AHEAD: u64 = 64;
 /// Reports by the clock take one part in so many: two thirds of the share.
 const ONE_IN: u64 = 50;
 /// Without losses a report waits at least this long.
@@ -65,6 +69,7 @@ impl Received {
             urgent: false,
             asked: false,
             arrived: 0,
+            doubtful: None,
             lowest_news: 0,
             reported: [0; 2],
             last_report: now,
@@ -82,13 +87,24 @@ impl Received {
 
     /// How many frames up to the largest did not arrive, those on their way included.
     pub(crate) fn absent(&self) -> u64 {
-        self.largest
-            .map_or(0, |(largest, _)| (largest + 1).saturating_sub(self.arrived))
+        let upto = self.largest.map_or(0, |(largest, _)| largest + 1);
+        upto.saturating_sub(self.arrived)
     }
 
     /// The far end's next frame has this number: frames before it will not come any more.
     pub(crate) fn on_announced(&mut self, next: u64) {
         self.announced = next;
+    }
+
+    /// Whether to believe the number of a frame with the short check. One bad frame in 65536 passes
+    /// that, and a number far ahead would make all that comes look old for minutes. So it takes
+    /// two frames in a row, as they come behind a long cut.
+    pub(crate) fn believes(&mut self, number: u64) -> bool {
+        if number <= self.expected() + FAR_AHEAD {
+            return true;
+        }
+        let before = self.doubtful.replace(number);
+        before.is_some_and(|before| (before..=before + FAR_AHEAD).contains(&number))
     }
 
     /// Frames below this number were begun before the far end's last hello.
@@ -282,6 +298,14 @@ mod tests {
             "too old to tell"
         );
         assert_eq!(received.on_frame(at(0), 873, true, false), Arrival::New);
+    }
+
+    #[test]
+    fn one_frame_alone_is_not_believed_to_be_far_ahead() {
+        let mut received = received(&[0, 1, 2, 3]);
+        assert!(received.believes(4) && received.believes(68));
+        assert!(!received.believes(69) && !received.believes(4000) && !received.believes(300));
+        assert!(received.believes(301), "behind a cut");
     }
 
     #[test]

@@ -54,6 +54,8 @@ pub(crate) struct Settled {
 pub(crate) enum Fate {
     Arrived,
     Lost,
+    /// It counts as lost. No report described it, so it says nothing of the line.
+    Unknown,
 }
 
 /// All frames of a line that are not settled.
@@ -252,15 +254,18 @@ impl SentFrames {
                 continue;
             }
             frame.settled = true;
+            let below = largest.checked_sub(number);
+            let fate = match below.and_then(|below| report.received(below)) {
+                Some(false) => Some(Fate::Lost),
+                // Audio and reports may have arrived; what is sent again counts.
+                _ => frame
+                    .segments
+                    .iter()
+                    .any(SentSegment::is_sent_again)
+                    .then_some(Fate::Unknown),
+            };
+            settled.frames.extend(fate.map(|fate| (frame.wire, fate)));
             settled.lost.append(&mut frame.segments);
-            // What the report does not describe may have arrived: it says nothing of the line.
-            if largest
-                .checked_sub(number)
-                .and_then(|below| report.received(below))
-                == Some(false)
-            {
-                settled.frames.push((frame.wire, Fate::Lost));
-            }
         }
     }
 

@@ -32,6 +32,10 @@ const WATCH: Duration = Duration::from_millis(500);
 
 /// Bytes of audio for each byte that the others may send.
 const AUDIO_TO_OTHERS: usize = 8;
+/// A receiver tells apart the last 128 numbers. When so many frames were begun behind an ordinary
+/// one, it must go on, so that it has ended when there are this many.
+const EARLY: usize = 60;
+const MOST_LATER: usize = 120;
 /// Audio waits when it owes so many bytes.
 const MOST_OWED: usize = 32;
 
@@ -69,7 +73,27 @@ impl Line {
 
     /// Notes that audio took so many bytes of the line.
     pub(crate) fn on_audio(&mut self, wire: usize) {
-        self.owed += wire / AUDIO_TO_OTHERS;
+        self.owed += wire / AUDIO_TO_OTHERS + self.hurry();
+    }
+
+    /// Bytes of the ordinary frame under way that must leave before the next packet, so that it
+    /// ends before the far end forgets its number.
+    fn hurry(&self) -> usize {
+        let Some(frame) = self.outbox.under_way() else {
+            return 0;
+        };
+        let later = frame.number.map_or(0, |number| {
+            self.sent.next_number().saturating_sub(number + 1) as usize
+        });
+        if later < EARLY {
+            return 0;
+        }
+        frame.left.div_ceil(MOST_LATER.saturating_sub(later).max(1))
+    }
+
+    /// Whether bytes are escaped, so that a frame may take twice its length.
+    pub(crate) fn escapes(&self) -> bool {
+        self.unescape.is_some()
     }
 
     /// Notes that others took so many bytes of the express lane.

@@ -99,9 +99,9 @@ impl Watch {
 
     /// When being held off becomes worth a word, if that lies ahead.
     pub(crate) fn next_word(&self, now: Instant) -> Option<Instant> {
-        earliest(self.held_off_since, self.blocked_since)
-            .map(|since| since + HELD_OFF)
-            .filter(|&at| at > now)
+        let word =
+            |since: Option<Instant>| since.map(|since| since + HELD_OFF).filter(|&at| at > now);
+        earliest(word(self.held_off_since), word(self.blocked_since))
     }
 
     /// Takes bytes before they are known to be anything.

@@ -14,7 +14,8 @@
 //! ```
 //!
 //! A flow that was active does not count at once as gone: a frame may take a quarter of the time for
-//! which its equipment has been quiet. So what begins to talk again waits a quarter of its pause at most.
+//! which its equipment has been quiet, and where audio was heard before no more than half a second. So video
+//! that begins again waits a quarter of its pause at most; audio interrupts.
 //!
 //! Whole datagrams are preferred: one is cut only when no frame takes it whole, or when more than
 //! half of the frame would stay empty. To cut one costs 13 bytes, and a frame 8 to 11.
@@ -42,6 +43,8 @@ const LONGEST: Duration = Duration::from_secs(6);
 /// The longest ordinary frame while there is audio. At worst audio makes it nine times as long, and
 /// more than 128 frames that interrupt it are more than a receiver's memory of numbers.
 const BESIDE_AUDIO: Duration = Duration::from_millis(250);
+/// The longest when audio may begin again: it must not be interrupted too often either.
+const BEFORE_TALK: Duration = Duration::from_millis(500);
 /// The shortest limit, bytes: a slow line must carry something.
 const SHORTEST: usize = 48;
 /// Largest urgent message, bytes.
@@ -134,6 +137,7 @@ impl Session {
             return false;
         };
         let (urgent, late) = (self.urgent(now, line), self.late(now, line, left));
+        let space = self.longest_express(now, line, LONGEST) + MESSAGE_OVERHEAD;
         if urgent.is_empty() && late.is_empty() {
             return false;
         }
@@ -147,7 +151,8 @@ impl Session {
         };
         let mut writer = Writer::new(&mut body);
         let from = writer.len();
-        let Some(segment) = self.flows[chosen].write(now, usize::MAX, true, &mut writer) else {
+        // What was looked at may be too late by now, and what stands behind it longer.
+        let Some(segment) = self.flows[chosen].write(now, space, true, &mut writer) else {
             return false;
         };
         let segments = vec![(segment, writer.len() - from)];
@@ -175,15 +180,18 @@ impl Session {
 
     /// How long the next ordinary frame of a line may be.
     fn limits(&self, now: Instant, line: &Line) -> Limits {
-        let (mut most, mut alone) = (LONGEST, LONGEST);
+        // At worst each byte is escaped.
+        let longest = if line.escapes() { LONGEST / 2 } else { LONGEST };
+        let (mut most, mut alone) = (longest, longest);
         let mut videos = 0;
         for flow in &self.flows {
             let (Some(deadline), Some(quiet)) = (flow.deadline(), flow.quiet_for(now)) else {
                 continue;
             };
             if flow.is_express() {
-                most = most.min(BESIDE_AUDIO.max(quiet / 4));
-                alone = alone.min(BESIDE_AUDIO.max(quiet / 4));
+                let bearable = (quiet / 4).clamp(BESIDE_AUDIO, BEFORE_TALK);
+                most = most.min(bearable);
+                alone = alone.min(bearable);
             } else if flow.port.kind == PortKind::Media {
                 let bearable = bearable(deadline).max(quiet / 4);
                 most = most.min(bearable);

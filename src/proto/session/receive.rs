@@ -161,6 +161,9 @@ impl Session {
         let Some(eliciting) = survey(kind, content) else {
             return Verdict::Bad;
         };
+        if !self.lines[line].believes(kind, number) {
+            return Verdict::Bad;
+        }
         let (verdict, arrival) = self.lines[line].on_frame(now, number, kind, eliciting);
         if arrival == Arrival::New {
             let (mut rest, mut reader) = (content, segment::Reader::default());
