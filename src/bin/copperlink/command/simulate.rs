@@ -69,7 +69,7 @@ pub(crate) struct Simulate {
     /// End after so many seconds
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
     seconds: Option<u64>,
-    /// Print the line's counters as JSON at the end
+    /// Print the line's counters as JSON at the end, after the two lines with the ports
     #[arg(long)]
     json: bool,
 }

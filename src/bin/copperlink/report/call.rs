@@ -200,7 +200,9 @@ impl Flow {
     }
 
     fn is_poor_video(&self) -> bool {
-        self.class == Class::Video && self.lost as f64 > VIDEO_LOST_NOTED * self.sent as f64
+        self.class == Class::Video
+            && !self.rtcp
+            && self.lost as f64 > VIDEO_LOST_NOTED * self.sent as f64
     }
 
     fn failures(&self) -> Vec<String> {

@@ -31,6 +31,14 @@ pub(crate) fn lasted(time: Duration) -> String {
     }
 }
 
+/// How often something happened: `0 times`, `once`, `7 times`.
+pub(crate) fn times(count: u64) -> String {
+    match count {
+        1 => "once".to_owned(),
+        n => format!("{n} times"),
+    }
+}
+
 /// A share in percent, with one decimal. Zero of nothing is zero.
 pub(crate) fn percent(part: f64, whole: f64) -> String {
     let share = if whole > 0.0 { part / whole } else { 0.0 };
@@ -55,6 +63,11 @@ mod tests {
         ] {
             assert_eq!(bytes(count), words);
         }
+    }
+
+    #[test]
+    fn what_happened_once_is_not_one_times() {
+        assert_eq!([0, 1, 2].map(times), ["0 times", "once", "2 times"]);
     }
 
     #[test]

@@ -1,19 +1,26 @@
 //! The state of a running link: what its status socket tells, on one screen.
 //!
 //! ```text
-//! room-1: process 4242, up 2 h 03 min; far end room-2 (session 1)
+//! room-1: process 4242, up 2 h 03 min; far end room-2
 //!
 //! LINE ttyUSB0: up
+//!   trouble: …
 //!   device /dev/ttyUSB0, 115200 bit/s, flow hardware, open
 //!   pace 33600 bit/s, round trip 24.1 ms, 3.1 ms waiting below
-//!   sent 1.2 MB in 10000 frames, 3 lost; received 1.1 MB in 9990 good frames, 5 bad, 3 joined
-//!   trouble: …
+//!   sent 1.2 MB in 10000 frames, 3 lost, 900 interrupted
+//!   received 1.1 MB in 9990 good frames, 3 joined, 5 bad; cut 0 times
 //!
 //! CHANNELS
-//!  id  name   class  sent  queued  dropped  …
+//!  id  name   class  taken  sent  again  queued  dropped here  delivered  not delivered
 //!
 //! STREAMS on ports for both media
 //!  id  flow        stream    medium  payload type  clock   packets
+//!
+//! PORTS
+//!  id  port   listens on  delivers to  last sender  trouble
+//!
+//! EVENTS (time since the start)
+//!   0.100 s: …
 //! ```
 //!
 //! Reads the document leniently: a link of another version may tell more.
@@ -107,6 +114,8 @@ struct Sent {
     dropped_too_large: u64,
     dropped_queue_full: u64,
     dropped_late: u64,
+    /// Links of before `await_key_frame` do not tell.
+    #[serde(default)]
     dropped_dependent: u64,
 }
 
@@ -166,7 +175,7 @@ impl Status {
         };
         let restarts = match stats.sessions {
             0 | 1 => String::new(),
-            n => format!(", started again {} times", n - 1),
+            n => format!(", started again {}", number::times(n - 1)),
         };
         let (name, pid) = (&stats.name, self.pid);
         format!("{name}: process {pid}, up {uptime}; {far_end}{restarts}\n")
@@ -280,7 +289,13 @@ impl Status {
 
 fn line_words(line: &Line, device: &Device) -> String {
     let mut out = format!("LINE {}: {}\n", line.name, line.state);
-    if let Some(trouble) = &line.trouble {
+    // Kept by the link when it is over.
+    let problem = device.problem.as_ref();
+    let problem = problem.filter(|_| device.state == "waiting");
+    // A line without its device has no other trouble, and the problem says why.
+    let trouble = line.trouble.as_ref();
+    let trouble = trouble.filter(|_| problem.is_none() || line.state != "closed");
+    if let Some(trouble) = trouble {
         let _ = writeln!(out, "  trouble: {trouble}");
     }
     let signals = match device.clear_to_send {
@@ -293,8 +308,7 @@ fn line_words(line: &Line, device: &Device) -> String {
         "  device {}, {} bit/s, flow {}, {}{signals}",
         device.device, device.baud, device.flow, device.state
     );
-    // Kept by the link when it is over.
-    if let (Some(problem), "waiting") = (&device.problem, device.state.as_str()) {
+    if let Some(problem) = problem {
         let _ = writeln!(out, "  problem: {problem}");
     }
     let round_trip = line.rtt_us.map_or("unknown".to_owned(), number::millis);
@@ -314,12 +328,12 @@ fn line_words(line: &Line, device: &Device) -> String {
     );
     let _ = writeln!(
         out,
-        "  received {} in {} good frames, {} joined, {} bad; cut {} times",
+        "  received {} in {} good frames, {} joined, {} bad; cut {}",
         number::bytes(line.bytes_received),
         line.frames_received,
         line.frames_joined,
         line.frames_bad,
-        line.cuts
+        number::times(line.cuts)
     );
     out
 }
@@ -378,7 +392,7 @@ mod tests {
         let status: Status = serde_json::from_str(document).unwrap();
         let screen = status.screen();
         for words in [
-            "room-1: process 42, up 1 min 01 s; far end room-2, started again 1 times",
+            "room-1: process 42, up 1 min 01 s; far end room-2, started again once",
             "LINE ttyUSB0: cut",
             "trouble: nothing heard",
             "problem: it is gone",

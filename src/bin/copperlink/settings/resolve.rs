@@ -267,12 +267,12 @@ impl Words<'_> {
             Some(Class::Video | Class::Rtp) | None => Some(*key.get_ref()),
         });
         let bytes = raw.queue_bytes.as_ref();
-        let bytes = bytes.map(|n| self.number(n, 1024..=64 << 20, "the queue", " bytes"));
+        let bytes = bytes.map(|n| self.number(n, 1024..=64 << 20, "a queue of", " bytes"));
         let datagrams = raw.queue_datagrams.as_ref();
         // One for each medium.
         let least = if class == Some(Class::Rtp) { 2 } else { 1 };
         let datagrams =
-            datagrams.map(|n| self.number(n, least..=65_536, "the queue", " datagrams"));
+            datagrams.map(|n| self.number(n, least..=65_536, "a queue of", " datagrams"));
 
         let mut config = ChannelConfig::new(id?, name?, class?);
         config.rtcp = raw.rtcp;

@@ -230,7 +230,7 @@ fn each_wrong_value_is_named_with_its_place() {
         (
             "rtcp = true",
             "queue_bytes = 0",
-            "f:16:15: the queue 0 bytes is impossible",
+            "f:16:15: a queue of 0 bytes is impossible",
         ),
         (
             "rtcp = true",
@@ -336,7 +336,7 @@ fn a_channel_for_both_media_is_taken_with_its_limits() {
     assert_eq!(channel.deadline, Duration::from_millis(900));
     assert_eq!(channel.queue_datagrams, 2);
     let words = words_after("class = \"video\"", "class = \"rtp\"\nqueue_datagrams = 1");
-    assert!(words.contains("the queue 1 datagrams is impossible; expected 2 to 65536"));
+    assert!(words.contains("a queue of 1 datagrams is impossible; expected 2 to 65536"));
 }
 
 fn with_channels(count: u16, class: &str) -> String {
