@@ -77,6 +77,8 @@ struct Line {
     chunks: mpsc::Sender<Vec<u8>>,
     /// Whether the task has taken the last chunk.
     has_room: bool,
+    /// The last word on the line was a trouble.
+    has_told: bool,
     status: DeviceStatus,
 }
 
@@ -98,6 +100,7 @@ impl Driver {
                 name,
                 chunks,
                 has_room: true,
+                has_told: false,
                 status: DeviceStatus {
                     device: setup.device.to_string(),
                     baud: setup.baud,
@@ -166,9 +169,9 @@ impl Driver {
         self.remember();
         let sent = self.transmit(now);
         while let Some(event) = self.session.poll_event() {
-            let absent = Some(Trouble::DeviceAbsent);
-            if matches!(&event, Event::Trouble { trouble, .. } if *trouble == absent) {
-                // The line task has already said so, and why.
+            if let Event::Trouble { line, trouble } = &event
+                && !self.is_news(*line, trouble.as_ref())
+            {
                 continue;
             }
             let words = Words::of(&event, |line| match self.line(line) {
@@ -178,6 +181,17 @@ impl Driver {
             self.tell(now, &words);
         }
         sent
+    }
+
+    /// Whether a trouble is worth a word. That a device is absent the line task has said already, and
+    /// why; so its end is none either.
+    fn is_news(&mut self, line: LineId, trouble: Option<&Trouble>) -> bool {
+        let Some(line) = self.lines.get_mut(usize::from(line.0)) else {
+            return true;
+        };
+        let was_told = line.has_told;
+        line.has_told = trouble.is_some_and(|trouble| *trouble != Trouble::DeviceAbsent);
+        line.has_told || was_told
     }
 
     /// Saves how far control was delivered, where that has changed.

@@ -292,7 +292,7 @@ impl Line {
     /// The far end is there: a good frame came that is not our own.
     pub(crate) fn on_heard(&mut self, now: Instant) {
         self.alive.on_heard(now, self.counts.bytes_received);
-        self.watch.on_good_frame();
+        self.watch.on_good_frame(now);
         if self.state == LineState::Cut && !self.is_heard_there(now) {
             // It may not know that we hear it again: say so soon.
             self.reply(now);

@@ -30,12 +30,16 @@ pub(crate) struct Watch {
     refusal: Option<(Instant, Refusal)>,
     last_byte: Option<Instant>,
     strays: Strays,
+    /// Since when good frames come, and when the last one came.
+    good: Option<(Instant, Instant)>,
 }
 
 /// Bytes since the last good frame.
 #[derive(Clone, Copy, Debug, Default)]
 struct Strays {
     count: u64,
+    /// When the first of them came.
+    since: Instant,
     first: u8,
     all_same: bool,
     any_top_bit: bool,
@@ -60,6 +64,7 @@ impl Watch {
             refusal: None,
             last_byte: None,
             strays: Strays::default(),
+            good: None,
         }
     }
 
@@ -112,6 +117,7 @@ impl Watch {
         if strays.count == 0 {
             *strays = Strays {
                 count: 0,
+                since: now,
                 first,
                 all_same: true,
                 any_top_bit: false,
@@ -123,8 +129,10 @@ impl Watch {
     }
 
     /// A good frame of the far end: what came before it was noise.
-    pub(crate) fn on_good_frame(&mut self) {
+    pub(crate) fn on_good_frame(&mut self, now: Instant) {
         self.strays = Strays::default();
+        let goes_on = self.good.filter(|(_, last)| now.since(*last) < PATIENCE);
+        self.good = Some((goes_on.map_or(now, |(since, _)| since), now));
     }
 
     /// The line stopped working, or was opened: patience begins anew.
@@ -190,20 +198,21 @@ impl Watch {
             return None;
         }
         if hears {
-            return Some(Trouble::NotHeardThere);
+            // Who has just begun to call does not hear us yet.
+            let since = self.good.map_or(self.since, |(since, _)| since);
+            return (now.since(since) >= PATIENCE).then_some(Trouble::NotHeardThere);
         }
         let last = self
             .last_byte
             .map_or(self.since, |last| last.max(self.since));
         if self.strays.count >= FEW && now.since(last) < PATIENCE {
-            return Some(Trouble::BytesButNoFrames {
+            // The first bytes may be the first half of a frame.
+            let is_old = now.since(self.strays.since) >= PATIENCE;
+            return is_old.then(|| Trouble::BytesButNoFrames {
                 bytes: self.strays.count,
                 cause: self.strays.cause(),
             });
         }
-        let last = self
-            .last_byte
-            .map_or(self.since, |last| last.max(self.since));
         Some(Trouble::NothingHeard {
             silence: now.since(last),
         })
@@ -249,10 +258,6 @@ mod tests {
             Some(Trouble::NothingHeard { silence: PATIENCE })
         );
         assert_eq!(watch.trouble(at(3000), 1, true, true), None);
-        assert_eq!(
-            watch.trouble(at(3000), 1, false, true),
-            Some(Trouble::NotHeardThere)
-        );
     }
 
     #[test]
@@ -268,17 +273,32 @@ mod tests {
                 trouble(&watch, 3000),
                 Some(Trouble::NothingHeard { .. })
             ));
-            watch.on_bytes(at(2), &bytes[7..]);
+            watch.on_bytes(at(1000), &bytes[7..]);
             assert_eq!(
-                trouble(&watch, 3000),
+                trouble(&watch, 3001),
                 Some(Trouble::BytesButNoFrames { bytes: 8, cause })
             );
-            watch.on_good_frame();
+            watch.on_good_frame(at(3002));
             assert!(matches!(
-                trouble(&watch, 3000),
+                trouble(&watch, 3003),
                 Some(Trouble::NothingHeard { .. })
             ));
         }
+    }
+
+    #[test]
+    fn a_far_end_that_begins_to_call_after_a_while_is_no_alarm() {
+        let mut watch = open();
+        // The first half of a hello, and then the whole.
+        watch.on_bytes(at(60_000), &[0, 0x80, 3, 4, 5, 6, 7, 8, 9, 10]);
+        assert_eq!(trouble(&watch, 60_000), None);
+        watch.on_good_frame(at(60_010));
+        assert_eq!(watch.trouble(at(60_010), 1, false, true), None);
+        watch.on_good_frame(at(62_000));
+        assert_eq!(
+            watch.trouble(at(63_010), 1, false, true),
+            Some(Trouble::NotHeardThere)
+        );
     }
 
     #[test]
