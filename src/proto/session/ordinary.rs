@@ -53,8 +53,10 @@ const SMALL: usize = 256;
 const FEW: usize = 4;
 /// An ordinary frame that ends sooner is waited for.
 const WORTH_IT: Duration = Duration::from_millis(50);
-/// An express frame takes at most this long while there is audio, which cannot interrupt it.
+/// An express frame takes at most this long while there is audio, which cannot interrupt it; and no
+/// more than a quarter of this when that is enough for a short one, bytes.
 const BEFORE_AUDIO: Duration = Duration::from_millis(20);
+const SHORT: usize = 96;
 /// There is audio when a packet was handed in since.
 const LATELY: Duration = Duration::from_secs(2);
 /// Bytes of a frame beside a message: header, check, COBS, delimiters, segment.
@@ -246,12 +248,13 @@ impl Session {
         let has_audio = |flow: &Flow| {
             flow.is_express() && flow.quiet_for(now).is_some_and(|quiet| quiet < LATELY)
         };
-        let time = if self.flows.iter().any(has_audio) {
-            time.min(BEFORE_AUDIO)
-        } else {
-            time
-        };
         let most = line.rate().bytes_in(time).min(line.frame_length());
+        let most = if self.flows.iter().any(has_audio) {
+            let short = line.rate().bytes_in(BEFORE_AUDIO / 4).max(SHORT);
+            most.min(line.rate().bytes_in(BEFORE_AUDIO)).min(short)
+        } else {
+            most
+        };
         most.saturating_sub(AROUND)
     }
 }
