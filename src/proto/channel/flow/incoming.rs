@@ -1,0 +1,85 @@
+//! What the line brings for a flow.
+
+use bytes::Bytes;
+
+use super::{Flow, Incoming};
+use crate::proto::channel::{Piece, Place};
+use crate::proto::framing::segment::{Cut, Data};
+use crate::proto::time::Instant;
+
+impl Flow {
+    /// Takes audio packets from the line.
+    pub(crate) fn on_packet(
+        &mut self,
+        place: Place,
+        number: Cut,
+        data: Data<'_>,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Audio(receiver) => {
+                receiver.on_packet(place, number, data, &mut self.received, deliver);
+            }
+            Incoming::Messages(_) => self.received.refused += 1,
+        }
+    }
+
+    /// Takes a steady audio packet from the line, which goes by that context of the flow.
+    pub(crate) fn on_steady(
+        &mut self,
+        place: Place,
+        context: usize,
+        low: u8,
+        payload: &[u8],
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Audio(receiver) => {
+                receiver.on_steady(place, context, low, payload, &mut self.received, deliver);
+            }
+            Incoming::Messages(_) => self.received.refused += 1,
+        }
+    }
+
+    /// Takes a whole message from the line.
+    pub(crate) fn on_message(
+        &mut self,
+        now: Instant,
+        place: Place,
+        number: Cut,
+        data: Data<'_>,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Messages(receiver) => {
+                receiver.on_message(now, place, number, data, &mut self.received, deliver);
+            }
+            Incoming::Audio(_) => self.received.refused += 1,
+        }
+    }
+
+    /// Takes a piece of a message from the line.
+    pub(crate) fn on_piece(
+        &mut self,
+        now: Instant,
+        piece: Piece<'_>,
+        deliver: &mut dyn FnMut(Bytes),
+    ) {
+        match &mut self.incoming {
+            Incoming::Messages(receiver) => {
+                receiver.on_piece(now, piece, &mut self.received, deliver);
+            }
+            Incoming::Audio(_) => self.received.refused += 1,
+        }
+    }
+
+    /// The far end gave up all messages below this number.
+    pub(crate) fn on_advance(&mut self, now: Instant, number: Cut, deliver: &mut dyn FnMut(Bytes)) {
+        match &mut self.incoming {
+            Incoming::Messages(receiver) => {
+                receiver.on_advance(now, number, &mut self.received, deliver);
+            }
+            Incoming::Audio(_) => self.received.refused += 1,
+        }
+    }
+}
