@@ -1,0 +1,167 @@
+//! The receiving half of a line: bytes to frames whose check is good, hellos, reports.
+
+use super::handshake::Hello;
+use super::received::Arrival;
+use super::sent::{self, Settled};
+use super::{Line, Opened};
+use crate::proto::config::SessionId;
+use crate::proto::framing::check::{CheckKind, Seal};
+use crate::proto::framing::decoder::{Decoder, Verdict};
+use crate::proto::framing::header::{self, FrameKind, Header};
+use crate::proto::framing::report::Report;
+use crate::proto::stats::LineState;
+use crate::proto::time::Instant;
+
+impl Line {
+    /// Takes bytes of the line; `judge` gets what may be a frame.
+    ///
+    /// The decoder is handed out so that the judge may use the line meanwhile.
+    pub(crate) fn begin_decoding(
+        &mut self,
+        now: Instant,
+        bytes: &[u8],
+    ) -> (Decoder, Option<Vec<u8>>) {
+        self.counts.bytes_received += bytes.len() as u64;
+        self.watch.on_bytes(now, bytes);
+        let unescaped = self.unescape.as_mut().map(|unescape| {
+            let mut unescaped = Vec::with_capacity(bytes.len());
+            unescape.feed(bytes, &mut unescaped);
+            unescaped
+        });
+        (std::mem::take(&mut self.decoder), unescaped)
+    }
+
+    /// Takes the decoder back.
+    pub(crate) fn end_decoding(&mut self, decoder: Decoder) {
+        self.decoder = decoder;
+    }
+
+    /// Tests header and check of a frame.
+    pub(crate) fn open<'a>(&self, frame: &'a [u8]) -> Option<Opened<'a>> {
+        let mut rest = frame;
+        let header: Header = header::read(&mut rest)?;
+        let header_len = frame.len() - rest.len();
+        let (seal, number) = match header.kind {
+            FrameKind::Service(_) => (Seal::SERVICE, 0),
+            _ => (
+                self.seals?.incoming,
+                header.number(self.received.expected()),
+            ),
+        };
+        let content = seal
+            .open(header.kind.check(), number, frame)?
+            .get(header_len..)?;
+        Some(Opened {
+            kind: header.kind,
+            number,
+            content,
+        })
+    }
+
+    /// How many frames of the far end did not arrive so far.
+    pub(crate) fn absent(&self) -> u64 {
+        self.received.absent()
+    }
+
+    /// Whether the number of a good frame can be right.
+    pub(crate) fn believes(&mut self, kind: FrameKind, number: u64) -> bool {
+        kind != FrameKind::Express(CheckKind::Short) || self.received.believes(number)
+    }
+
+    /// Notes a good numbered frame.
+    pub(crate) fn on_frame(
+        &mut self,
+        now: Instant,
+        number: u64,
+        kind: FrameKind,
+        eliciting: bool,
+    ) -> (Verdict, Arrival) {
+        self.on_heard(now);
+        let (verdict, overtakes) = match kind {
+            FrameKind::Express(_) => (Verdict::Express, true),
+            _ => (Verdict::Ordinary, false),
+        };
+        if verdict == Verdict::Ordinary && number >= self.received.announced() {
+            // Nobody begins such a frame without hearing us.
+            self.on_proof(now);
+        }
+        (
+            verdict,
+            self.received.on_frame(now, number, eliciting, overtakes),
+        )
+    }
+
+    /// The far end is there: a good frame came that is not our own.
+    pub(crate) fn on_heard(&mut self, now: Instant) {
+        self.alive.on_heard(now, self.counts.bytes_received);
+        self.watch.on_good_frame(now);
+        if self.state == LineState::Cut && !self.is_heard_there(now) {
+            // It may not know that we hear it again: say so soon.
+            self.reply(now);
+        }
+    }
+
+    /// Our frames arrive there.
+    fn on_proof(&mut self, now: Instant) {
+        let under_way = self.outbox.under_way().map_or(0, |frame| frame.wire);
+        self.alive
+            .on_proof(now, self.counts.bytes_received, under_way);
+    }
+
+    /// Notes a hello of the session's far end.
+    pub(crate) fn on_hello(&mut self, now: Instant, hello: &Hello, own: SessionId) {
+        self.on_heard(now);
+        let next = nearest(hello.next, self.received.expected());
+        self.received.on_announced(next);
+        let hears_us = hello.heard == Some(own) && hello.hears;
+        if hello.heard == Some(own) {
+            self.sent
+                .on_expected(nearest(hello.expected, self.sent.next_number()));
+        }
+        if hears_us {
+            self.on_proof(now);
+        } else {
+            self.alive.forget_proof();
+        }
+        // The far end lacks something: that it is heard, or the proof that we know that it hears.
+        if !hears_us || !hello.is_up {
+            self.reply(now);
+        }
+    }
+
+    /// The far end asks for a report.
+    pub(crate) fn on_probe(&mut self) {
+        self.received.on_probe();
+    }
+
+    /// Takes a report of the far end.
+    pub(crate) fn on_report(&mut self, now: Instant, report: &Report) -> Settled {
+        let settled = self.sent.on_report(now, report);
+        if settled.progress {
+            self.on_proof(now);
+            self.probe.unanswered = 0;
+        }
+        if let Some(rtt) = settled.rtt {
+            self.rtt.on_sample(rtt);
+        }
+        self.note_settled(&settled);
+        settled
+    }
+
+    fn note_settled(&mut self, settled: &Settled) {
+        for &(wire, fate) in &settled.frames {
+            self.quality.on_frame(wire, fate);
+            self.counts.frames_lost += u64::from(fate != sent::Fate::Arrived);
+        }
+    }
+}
+
+/// The number whose low 32 bits are these and that is nearest to `near`.
+fn nearest(low: u32, near: u64) -> u64 {
+    let ahead = low.wrapping_sub(near as u32);
+    if ahead <= u32::MAX / 2 {
+        near + u64::from(ahead)
+    } else {
+        near.saturating_sub(u64::from(ahead.wrapping_neg()))
+    }
+}
