@@ -6,6 +6,7 @@ mod call;
 mod coming_up;
 mod common;
 mod control;
+mod fairness;
 mod goodput;
 mod headers;
 mod long;

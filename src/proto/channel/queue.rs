@@ -269,25 +269,52 @@ impl Sender {
     /// Drops a frame: what is not begun goes, and what is begun is given up. Counts the messages of
     /// which something was still to be sent.
     fn drop_frame(&mut self, frame: FrameId, reason: Drop, stats: &mut SentStats) {
-        let of_frame = self.queue.iter().filter(|message| message.frame == frame);
+        let Some(frames) = &mut self.frames else {
+            return;
+        };
+        // Frames stand one behind the other, more or less: nobody looks through the whole queue.
+        let packets = frames.packets(frame);
+        let from = if frames.is_begun(frame) {
+            0
+        } else {
+            self.begun
+        };
+        let behind = self.queue.range(from.min(self.queue.len())..);
+        let of_frame = behind
+            .filter(|message| message.frame == frame)
+            .take(packets);
         let incomplete = of_frame
             .filter(|message| message.waiting().is_some())
             .count();
         count(stats, reason, incomplete as u64);
-        if let Some(frames) = &mut self.frames {
-            frames.on_dropped(frame, reason, incomplete > 0);
+        frames.on_dropped(frame, reason, incomplete > 0);
+        let mut left = packets;
+        if from < self.begun {
+            left -= self.give_up(frame).min(left);
         }
-        for message in self.queue.split_off(self.begun) {
-            if message.frame == frame {
+        let mut index = self.begun;
+        while left > 0 && index < self.queue.len() {
+            if self.queue[index].frame != frame {
+                index += 1;
+            } else if let Some(message) = self.queue.remove(index) {
                 self.forget(&message);
-            } else {
-                self.queue.push_back(message);
+                left -= 1;
             }
         }
+        self.clear_front();
+        if let (None, Some(frames)) = (self.next_message(), &mut self.frames) {
+            frames.service.on_idle();
+        }
+    }
+
+    /// Gives up what of a frame is begun; says how many messages that are.
+    fn give_up(&mut self, frame: FrameId) -> usize {
+        let mut messages = 0;
         for message in self.queue.range_mut(..self.begun) {
-            if message.frame == frame && !message.given_up {
+            if message.frame == frame {
+                messages += 1;
+                self.given_up += usize::from(!message.given_up);
                 message.given_up = true;
-                self.given_up += 1;
             }
         }
         let (first, queue) = (self.first, &self.queue);
@@ -295,10 +322,7 @@ impl Sender {
             let message = queue.get((number - first) as usize);
             message.is_some_and(|message| !message.given_up)
         });
-        self.clear_front();
-        if let (None, Some(frames)) = (self.next_message(), &mut self.frames) {
-            frames.service.on_idle();
-        }
+        messages
     }
 
     /// Takes away what is done with at the front: what arrived, what is given up, and what was sent

@@ -270,6 +270,11 @@ impl Frames {
         self.known.get(&id).map_or(0, |frame| frame.packets)
     }
 
+    /// Whether some of the frame was sent.
+    pub(super) fn is_begun(&self, id: FrameId) -> bool {
+        self.known.get(&id).is_none_or(|frame| frame.is_begun)
+    }
+
     /// A frame that waits for a picture which did not go.
     pub(super) fn dependent(&self) -> Option<FrameId> {
         if !self.rules.await_key_frame || !self.sources.is_any_broken() {
