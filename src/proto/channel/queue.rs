@@ -474,6 +474,20 @@ mod tests {
     }
 
     #[test]
+    fn a_rest_goes_whole_however_much_room_there_is() {
+        let mut sender = control();
+        accept(&mut sender, 0, 250).unwrap();
+        let first = send(&mut sender, 100).unwrap().1;
+        let second = send(&mut sender, 100).unwrap().1;
+        let rest = send(&mut sender, usize::MAX).unwrap().0;
+        assert_eq!(rest, "piece 0 188+66 last");
+        sender.on_acked(first);
+        sender.on_lost(second);
+        let again = send(&mut sender, usize::MAX).unwrap().0;
+        assert_eq!(again, "piece 0 94+94");
+    }
+
+    #[test]
     fn lost_parts_go_first_and_only_they_go_again() {
         let mut sender = control();
         accept(&mut sender, 0, 250).unwrap();
