@@ -82,7 +82,8 @@ impl Receiver {
         deliver: &mut dyn FnMut(Bytes),
     ) {
         if !data.compressed {
-            self.on_whole(now, number, data.bytes, stats, deliver);
+            let data = Bytes::copy_from_slice(data.bytes);
+            self.on_whole(now, number, data, stats, deliver);
             return;
         }
         // First of all: what is acknowledged may be used, whatever becomes of this message.
@@ -92,7 +93,7 @@ impl Receiver {
         });
         match restored {
             Some(packet) if count == Some(1) => {
-                self.on_whole(now, number, &packet, stats, deliver);
+                self.on_whole(now, number, packet, stats, deliver);
             }
             _ => stats.refused += 1,
         }
@@ -102,20 +103,20 @@ impl Receiver {
         &mut self,
         now: Instant,
         number: Cut,
-        data: &[u8],
+        data: Bytes,
         stats: &mut ReceivedStats,
         deliver: &mut dyn FnMut(Bytes),
     ) {
         let Some(number) = self.admit(number, stats) else {
             return;
         };
-        // The common case copies once and holds nothing.
+        // The common case holds nothing.
         if number == self.next {
             if let Some(assembly) = self.pending.remove(&number) {
                 self.bytes -= assembly.held();
             }
             self.next += 1;
-            deliver(Bytes::copy_from_slice(data));
+            deliver(data);
             self.deliver_ready(deliver);
             return;
         }
@@ -128,7 +129,7 @@ impl Receiver {
             return;
         }
         self.bytes -= assembly.held();
-        assembly.finish(now, Bytes::copy_from_slice(data));
+        assembly.finish(now, data);
         self.bytes += assembly.held();
         self.note_blocked();
     }
@@ -385,7 +386,7 @@ mod tests {
             receiver.on_whole(
                 at(ms),
                 Cut::for_message(number),
-                &data,
+                data.to_vec().into(),
                 &mut self.stats,
                 &mut |data| {
                     given.push(data.to_vec());

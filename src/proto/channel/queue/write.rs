@@ -1,11 +1,11 @@
 //! From the queue into the frames of a line: which message, how much of it, in which form.
 
-use super::super::Part;
-use super::super::message::Message;
-use super::super::rtp::compress::{Compressor, Keep, Pace, Plan};
-use super::super::rtp::{Head, Header, KEEP_OVERHEAD};
-use super::super::video::{FrameId, Outlook, Verdict};
 use super::Sender;
+use crate::proto::channel::Part;
+use crate::proto::channel::message::Message;
+use crate::proto::channel::rtp::compress::{Compressor, Keep, Pace, Plan};
+use crate::proto::channel::rtp::{Head, Header, KEEP_OVERHEAD};
+use crate::proto::channel::video::{FrameId, Outlook, Verdict};
 use crate::proto::framing::check::datagram_check;
 use crate::proto::framing::segment::{FlowId, MESSAGE_OVERHEAD, PIECE_OVERHEAD, Writer};
 use crate::proto::stats::SentStats;
