@@ -184,6 +184,7 @@ pub struct ChannelConfig {
     /// Whether RTCP rides with it.
     pub rtcp: bool,
     /// How long after it was handed in a datagram is still worth delivering. Control ignores it.
+    /// Audio has at least the line time of 96 bytes: a slow line can keep nothing shorter.
     /// In a channel of class [`Class::Rtp`] audio has the deadline of its own class where that is
     /// shorter.
     pub deadline: Duration,
