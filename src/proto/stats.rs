@@ -81,6 +81,42 @@ pub struct LineStats {
     pub cuts: u64,
     /// Restarts of the hello because the device came back.
     pub openings: u64,
+    /// How frames are made now, and what the far end says of the way there.
+    pub outgoing: OutgoingStats,
+    /// The way here.
+    pub incoming: QualityStats,
+}
+
+/// How frames are made for a line, and what becomes of them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct OutgoingStats {
+    /// Longest ordinary frame that the line's errors leave worth sending, bytes of header and
+    /// segments.
+    pub frame_bytes: u64,
+    /// Parity of ordinary frames, bytes for each 255 on the line.
+    pub parity: u64,
+    /// Parity of express frames: audio, reports, urgent control.
+    pub express_parity: u64,
+    /// What the far end found.
+    pub quality: QualityStats,
+}
+
+/// How good one direction of a line is. The rates are of the last seconds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
+pub struct QualityStats {
+    /// Share of the bytes that arrive wrong, before repair.
+    pub error_rate: f64,
+    /// Share of the frames that cannot be repaired.
+    pub loss_rate: f64,
+    /// How far errors come together: 1 when they are spread at random, more in bursts. 0 while
+    /// there are none.
+    pub burstiness: f64,
+    /// Wrong bytes that were repaired.
+    pub bytes_repaired: u64,
+    /// Frames in which some were.
+    pub frames_repaired: u64,
+    /// Frames repaired in spite of a byte that was lost or came out of nowhere.
+    pub slips: u64,
 }
 
 /// One channel, one medium of a channel for both, or the RTCP that rides with it.

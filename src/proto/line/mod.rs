@@ -42,7 +42,7 @@ use super::framing::encoder::Outbox;
 use super::framing::header::FrameKind;
 use super::framing::xonxoff::Unescape;
 use super::signals::LineSignals;
-use super::stats::{LineState, LineStats};
+use super::stats::{LineState, LineStats, OutgoingStats, QualityStats};
 use super::time::{BitRate, Duration, Instant};
 
 /// One line.
@@ -345,6 +345,11 @@ impl Line {
             report_bytes_sent: self.counts.report_bytes_sent,
             cuts: self.counts.cuts,
             openings: self.counts.openings,
+            outgoing: OutgoingStats {
+                frame_bytes: self.frame_length() as u64,
+                ..OutgoingStats::default()
+            },
+            incoming: QualityStats::default(),
         }
     }
 
