@@ -5,6 +5,7 @@ use super::framing::check::{CheckKind, Seal};
 use super::framing::decoder::{Decoder, Verdict};
 use super::framing::encoder::encode;
 use super::framing::header::{self, FrameKind, NumberForm, Service};
+use super::framing::parity::Parity;
 use super::framing::segment;
 use super::line::handshake::{Hello, Table};
 
@@ -28,6 +29,15 @@ fn paragraphs(text: &'static str) -> Vec<Vec<(&'static str, &'static str)>> {
 fn field(fields: &[(&'static str, &'static str)], key: &str) -> &'static str {
     let found = fields.iter().find(|(name, _)| *name == key);
     found.unwrap_or_else(|| panic!("{fields:?} has no {key}")).1
+}
+
+/// The parity of a frame: none when nothing is said.
+fn parity(fields: &[(&'static str, &'static str)]) -> Parity {
+    let said = fields.iter().find(|(name, _)| *name == "parity");
+    let len = said.map_or(0, |(_, len)| len.parse().expect("a number"));
+    let mut all = Parity::ALL.into_iter();
+    all.find(|parity| parity.len() == len)
+        .expect("a parity that there is")
 }
 
 fn hex(text: &str) -> Vec<u8> {
@@ -67,14 +77,21 @@ fn every_frame_is_made_and_read_as_the_vectors_say() {
         };
         let (content, wire) = (hex(field(&fields, "content")), hex(field(&fields, "wire")));
 
+        let parity = parity(&fields);
         let mut body = Vec::new();
         header::write(kind, number, form, &mut body);
         body.extend_from_slice(&content);
-        assert_eq!(encode(kind, number, seal, &mut body), wire, "{name}: made");
+        assert_eq!(
+            encode(kind, number, seal, parity, &mut body),
+            wire,
+            "{name}: made"
+        );
 
         let mut read = Vec::new();
         let mut decoder = Decoder::default();
-        decoder.feed(&wire, &mut |frame| {
+        decoder.feed(&wire, &mut |found| {
+            assert_eq!(found.parity, parity, "{name}: parity");
+            let frame = found.body;
             let mut rest = frame;
             let header = header::read(&mut rest).expect("a header");
             let header_len = frame.len() - rest.len();
@@ -134,7 +151,8 @@ fn interrupted_frames_come_out_as_the_vectors_say() {
             let mut numbers = Vec::new();
             let mut decoder = Decoder::default();
             for bytes in stream.chunks(piece) {
-                decoder.feed(bytes, &mut |frame| {
+                decoder.feed(bytes, &mut |found| {
+                    let frame = found.body;
                     let mut rest = frame;
                     let Some(header) = header::read(&mut rest) else {
                         return Verdict::Bad;

@@ -11,14 +11,23 @@
 
 use super::check::Seal;
 use super::header::FrameKind;
+use super::parity::Parity;
 use super::{cobs, xonxoff};
 
 /// Makes the bytes for the line, with the delimiter, of a frame whose header and segments are
 /// `body`. The check is appended to `body` on the way.
-pub(crate) fn encode(kind: FrameKind, number: u64, seal: Seal, body: &mut Vec<u8>) -> Vec<u8> {
+pub(crate) fn encode(
+    kind: FrameKind,
+    number: u64,
+    seal: Seal,
+    parity: Parity,
+    body: &mut Vec<u8>,
+) -> Vec<u8> {
     seal.append(kind.check(), number, body);
-    let mut wire = Vec::with_capacity(body.len() + body.len() / 254 + 2);
+    let stuffed = body.len() + body.len() / 254 + 1;
+    let mut wire = Vec::with_capacity(parity.wire_len(stuffed) + 1);
     cobs::encode(body, &mut wire);
+    parity.append(&mut wire);
     wire.push(0);
     wire
 }

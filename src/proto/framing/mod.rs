@@ -14,6 +14,7 @@ pub(crate) mod cobs;
 pub(crate) mod decoder;
 pub(crate) mod encoder;
 pub(crate) mod header;
+pub(crate) mod parity;
 pub(crate) mod report;
 pub(crate) mod segment;
 pub(crate) mod varint;

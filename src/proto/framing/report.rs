@@ -31,6 +31,48 @@ pub(crate) struct Report {
     pub(crate) map: u128,
 }
 
+/// What was repaired so far in this session, as it travels: low bits of three counters.
+///
+/// ```text
+/// bytes (2) | frames (1) | slips (1)
+/// ```
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Repairs {
+    /// Wrong bytes.
+    pub(crate) bytes: u16,
+    /// Frames with some.
+    pub(crate) frames: u8,
+    /// Frames with a byte too few or too many.
+    pub(crate) slips: u8,
+}
+
+impl Repairs {
+    /// Appends them.
+    pub(crate) fn write(self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.bytes.to_le_bytes());
+        out.extend([self.frames, self.slips]);
+    }
+
+    /// Takes them off the front.
+    pub(crate) fn read(bytes: &mut &[u8]) -> Option<Self> {
+        let fixed = take(bytes, 4)?;
+        Some(Self {
+            bytes: u16::from_le_bytes([fixed[0], fixed[1]]),
+            frames: fixed[2],
+            slips: fixed[3],
+        })
+    }
+
+    /// What came since.
+    pub(crate) fn since(self, before: Self) -> Self {
+        Self {
+            bytes: self.bytes.wrapping_sub(before.bytes),
+            frames: self.frames.wrapping_sub(before.frames),
+            slips: self.slips.wrapping_sub(before.slips),
+        }
+    }
+}
+
 /// Unit of [`Report::hold`].
 pub(crate) const HOLD_UNIT: Duration = Duration::from_micros(250);
 

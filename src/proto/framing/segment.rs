@@ -4,7 +4,7 @@
 //! first byte
 //!   7   6 5   4 3 2 1 0
 //! +---+-----+-----------+
-//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance; 8, 9, 10 next message
+//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance, 5 repairs; 8, 9, 10 next message
 //! | 0 | 0 1 | flow      |  packet:  P C nnnnnn            [length] data
 //! | 0 | 1 0 | flow      |  message: nnnnnnnn P C nnnnnn   [length] data
 //! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P 0 nnnnnn   place [length] data
@@ -21,6 +21,7 @@
 //! advance flow (1), number (2): nothing with a lower number will come any more
 //! probe   nothing follows: the far end reports at once
 //! close   nothing follows: the far end stops on purpose
+//! repairs what the sender of this segment repaired (see `report.rs`)
 //! next    [length] data: the message behind the one in front of it in this frame, same flow, number
 //!         plus one. 8: a length follows; 9: it runs to the end; 10: it is as long as the one in front
 //! ```
@@ -37,7 +38,7 @@ mod writer;
 pub(crate) use reader::Reader;
 pub(crate) use writer::Writer;
 
-use super::report::Report;
+use super::report::{Repairs, Report};
 
 /// Names one direction-independent flow of a session, 0 to 31.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +49,8 @@ pub(crate) struct FlowId(pub(crate) u8);
 pub(crate) enum Segment<'a> {
     /// What arrived at the far end.
     Report(Report),
+    /// What the far end repaired.
+    Repairs(Repairs),
     /// Report at once.
     Probe,
     /// The far end stops.
@@ -175,6 +178,7 @@ const LINK_REPORT: u8 = 1;
 const LINK_PROBE: u8 = 2;
 const LINK_CLOSE: u8 = 3;
 const LINK_ADVANCE: u8 = 4;
+const LINK_REPAIRS: u8 = 5;
 const LINK_NEXT: u8 = 8;
 const LINK_NEXT_LAST: u8 = 9;
 const LINK_NEXT_SAME: u8 = 10;

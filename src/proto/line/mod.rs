@@ -16,7 +16,9 @@
 //! ```
 
 pub(crate) mod alive;
+mod express;
 pub(crate) mod handshake;
+mod incoming;
 mod pacer;
 mod quality;
 mod receive;
@@ -27,6 +29,8 @@ mod transmit;
 pub(crate) mod watch;
 
 use alive::Alive;
+use express::ExpressParity;
+use incoming::Incoming;
 use pacer::Pacer;
 use quality::Quality;
 use received::Received;
@@ -40,9 +44,11 @@ use super::framing::check::Seal;
 use super::framing::decoder::Decoder;
 use super::framing::encoder::Outbox;
 use super::framing::header::FrameKind;
+use super::framing::parity::Parity;
+use super::framing::report::Repairs;
 use super::framing::xonxoff::Unescape;
 use super::signals::LineSignals;
-use super::stats::{LineState, LineStats, OutgoingStats, QualityStats};
+use super::stats::{LineState, LineStats};
 use super::time::{BitRate, Duration, Instant};
 
 /// One line.
@@ -58,6 +64,13 @@ pub(crate) struct Line {
     received: Received,
     rtt: Rtt,
     quality: Quality,
+    incoming: Incoming,
+    /// What the far end said last of its repairs.
+    repairs_there: Repairs,
+    express: ExpressParity,
+    /// Parity of the far end's last express frame with the long check: those with the short one have
+    /// the same.
+    express_there: Parity,
     watch: Watch,
     /// The session, once the far end is known.
     seals: Option<Seals>,
@@ -116,6 +129,7 @@ struct Counts {
 pub(crate) struct Opened<'a> {
     pub(crate) kind: FrameKind,
     pub(crate) number: u64,
+    pub(crate) parity: Parity,
     /// Segments, or what a service frame says.
     pub(crate) content: &'a [u8],
 }
@@ -131,8 +145,8 @@ pub(crate) enum Change {
 const FIRST_PAUSE: Duration = Duration::from_millis(150);
 /// Shortest pause between hellos while nothing is carried.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
-/// Bytes on the line of a hello with a name.
-const HELLO_FRAME: usize = 42;
+/// Bytes on the line of a hello with a name, parity included.
+const HELLO_FRAME: usize = 58;
 /// Without a frame, or a proof, for this long, a report interval and a round trip the line is cut.
 const SILENCE: Duration = Duration::from_millis(1700);
 
@@ -149,6 +163,10 @@ impl Line {
             received: Received::new(now),
             rtt: Rtt::default(),
             quality: Quality::new(config.rate),
+            incoming: Incoming::new(now),
+            repairs_there: Repairs::default(),
+            express: ExpressParity::default(),
+            express_there: Parity::NONE,
             watch: Watch::new(now),
             seals: None,
             alive: Alive::default(),
@@ -234,6 +252,10 @@ impl Line {
         self.sent = SentFrames::default();
         self.received = Received::new(now);
         self.outbox.clear();
+        self.express.restart();
+        self.incoming.begin_session(self.decoder.counts());
+        self.repairs_there = Repairs::default();
+        self.express_there = Parity::NONE;
         self.probe = Probe::default();
         self.alive.forget_proof();
         self.was_up = false;
@@ -345,11 +367,8 @@ impl Line {
             report_bytes_sent: self.counts.report_bytes_sent,
             cuts: self.counts.cuts,
             openings: self.counts.openings,
-            outgoing: OutgoingStats {
-                frame_bytes: self.frame_length() as u64,
-                ..OutgoingStats::default()
-            },
-            incoming: QualityStats::default(),
+            outgoing: self.quality.stats(),
+            incoming: self.incoming.stats(decoded),
         }
     }
 

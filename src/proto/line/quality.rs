@@ -1,32 +1,52 @@
-//! How bad a line is, from which frames arrived, and how long a frame should be on it.
+//! How bad a line is, from what became of the frames, and how frames should be made for it.
 //!
-//! A frame of `n` bytes with `h` bytes of overhead carries most when `n` is near `sqrt(h / e)`,
-//! where `e` is the chance that a byte spoils its frame. A line of which little is known yet begins
-//! with frames of [`FIRST_TIME`]: a frame is never longer than a quarter of what arrived in
-//! a row, so little is sent into noise. How long a frame may be for the sake of what waits
-//! behind it is decided where it is built ([`session`](crate::proto::Session), ordinary frames).
+//! Two things spoil frames: single wrong bytes, against which parity helps, and bursts, against which
+//! short frames do. What the far end repaired and lost says how much there is of each
+//! (`belief.rs`); then the length and the parity that carry most are computed (`choice.rs`). Audio wants
+//! a low loss rate in place of the most goodput: its parity is the least that reaches that.
+//!
+//! A line of which little is known yet begins with frames of [`FIRST_TIME`]: a frame is never longer
+//! than a quarter of what arrived in a row, so little is sent into noise. How long a frame may be
+//! for the sake of what waits behind it is decided where it is built
+//! ([`session`](crate::proto::Session), ordinary frames).
 
-use super::sent::Fate;
+mod belief;
+mod choice;
+
+use super::sent::{Fate, SettledFrame};
 use crate::proto::framing::MAX_BODY;
+use crate::proto::framing::header::FrameKind;
+use crate::proto::framing::parity::Parity;
+use crate::proto::framing::report::Repairs;
+use crate::proto::stats::{OutgoingStats, QualityStats};
 use crate::proto::time::{BitRate, Duration};
+use belief::Belief;
+use choice::Damage;
 
 /// Error figures of one direction of a line.
 #[derive(Debug)]
 pub(crate) struct Quality {
-    /// Frames, lost frames and bytes, all fading with each new frame.
-    frames: f64,
-    lost: f64,
-    bytes: f64,
+    belief: Belief,
+    /// What is believed now.
+    damage: Damage,
+    /// The longest body that is worth sending with it.
+    best: usize,
     /// Bytes that arrived in a row; a loss leaves an eighth of it.
     run: usize,
     /// Frames are this long without any proof.
     first: usize,
+    /// Fading mean of the length of express frames, bytes on the line.
+    express_length: f64,
+    express: Parity,
+    /// Frames and those of them that were lost, fading.
+    frames: f64,
+    lost: f64,
+    /// What the far end repaired: bytes, frames, and frames that had slipped.
+    repaired: [u64; 3],
+    /// Fading mean of the length of all frames.
+    length: f64,
 }
 
-/// What a frame costs beside what it carries: header, check, COBS, delimiter, segment.
-const OVERHEAD: f64 = 12.0;
-/// What remains of the old figures with each new frame: half of it after some fifty frames.
-const FADE: f64 = 0.987;
 /// The shortest an ordinary frame is made, bytes of body.
 const SHORTEST: usize = 48;
 /// Line time of the frames that a line begins with.
@@ -35,30 +55,78 @@ const FIRST_TIME: Duration = Duration::from_millis(150);
 const FIRST_BYTES: usize = 2040;
 /// The longest that a frame is made, header and segments; the check comes behind.
 const LONGEST: usize = MAX_BODY - 8;
+/// What remains of the shares with each new frame: half of it after some fifty frames.
+const FADE: f64 = 0.987;
+/// Bytes on the line of a packet of audio, before one was sent.
+const USUAL_EXPRESS: f64 = 32.0;
 
 impl Quality {
     pub(crate) fn new(rate: BitRate) -> Self {
         Self {
-            frames: 0.0,
-            lost: 0.0,
-            bytes: 0.0,
+            belief: Belief::new(rate),
+            damage: Damage::NONE,
+            best: LONGEST,
             run: 0,
             first: rate.bytes_in(FIRST_TIME).clamp(SHORTEST, FIRST_BYTES),
+            express_length: USUAL_EXPRESS,
+            express: Parity::NONE,
+            frames: 0.0,
+            lost: 0.0,
+            repaired: [0; 3],
+            length: USUAL_EXPRESS,
         }
     }
 
-    /// Takes a frame's length on the line and its fate.
-    pub(crate) fn on_frame(&mut self, wire: usize, fate: Fate) {
-        if fate == Fate::Unknown {
-            return;
+    /// Takes what became of frames, in the order in which they left.
+    pub(crate) fn on_settled(&mut self, frames: &[SettledFrame]) {
+        let mut is_news = false;
+        for frame in frames {
+            if frame.fate != Fate::Unknown {
+                self.on_frame(frame);
+                is_news = true;
+            }
         }
+        if is_news {
+            self.decide();
+        }
+    }
+
+    /// The far end repaired so many more.
+    pub(crate) fn on_repairs(&mut self, news: Repairs) {
+        self.belief.on_repaired(f64::from(news.bytes));
+        self.repaired[0] += u64::from(news.bytes);
+        self.repaired[1] += u64::from(news.frames);
+        self.repaired[2] += u64::from(news.slips);
+        self.decide();
+    }
+
+    fn on_frame(&mut self, frame: &SettledFrame) {
+        let is_ordinary = frame.kind == FrameKind::Ordinary;
+        if !is_ordinary {
+            self.express_length += (frame.wire as f64 - self.express_length) / 16.0;
+        }
+        self.belief
+            .on_frame(frame.wire, frame.parity, frame.fate, is_ordinary);
+        self.length += (frame.wire as f64 - self.length) * (1.0 - FADE);
         self.frames = self.frames * FADE + 1.0;
-        self.lost = self.lost * FADE + f64::from(u8::from(fate == Fate::Lost));
-        self.bytes = self.bytes * FADE + wire as f64;
-        self.run = match fate {
-            Fate::Arrived => (self.run + wire).min(4 * LONGEST),
-            Fate::Lost | Fate::Unknown => self.run / 8,
-        };
+        self.lost *= FADE;
+        if frame.fate == Fate::Arrived {
+            self.run = (self.run + frame.wire).min(4 * LONGEST);
+        } else {
+            self.lost += 1.0;
+            // A lost packet of audio says less than a lost frame of its length in bulk.
+            self.run /= if is_ordinary { 8 } else { 2 };
+        }
+    }
+
+    fn decide(&mut self) {
+        let damage = self.belief.damage();
+        if damage != self.damage {
+            self.damage = damage;
+            self.best = choice::best_length(damage);
+        }
+        let wire = self.express_length.ceil() as usize;
+        self.express = choice::surest(damage, wire, self.express);
     }
 
     /// The line was cut: what will arrive behind it is not known.
@@ -66,89 +134,55 @@ impl Quality {
         self.run = 0;
     }
 
-    /// Chance that a byte spoils its frame.
-    pub(crate) fn byte_error_rate(&self) -> f64 {
-        if self.frames < 1.0 || self.lost == 0.0 {
-            return 0.0;
-        }
-        let lost = (self.lost / self.frames).min(0.98);
-        -(1.0 - lost).ln() * self.frames / self.bytes
-    }
-
     /// How long the body of an ordinary frame should be.
     pub(crate) fn frame_length(&self) -> usize {
-        let best = (OVERHEAD / self.byte_error_rate()).sqrt();
         let proven = (self.run / 4).clamp(self.first, LONGEST);
-        (best as usize).clamp(SHORTEST, proven)
+        self.best.clamp(SHORTEST, proven)
+    }
+
+    /// Parity of an ordinary frame with so many bytes of header, segments and check.
+    pub(crate) fn parity(&self, body: usize) -> Parity {
+        choice::best_parity(self.damage, body + body / 254 + 1)
+    }
+
+    /// Parity of express frames.
+    pub(crate) fn express_parity(&self) -> Parity {
+        self.express
+    }
+
+    /// Share of a frame that is not parity.
+    pub(crate) fn content_share(&self) -> f64 {
+        let body = self.frame_length();
+        body as f64 / self.parity(body).wire_len(body) as f64
+    }
+
+    /// Wrong bytes in a frame that has some, as many times as when they are spread at random.
+    fn burstiness(&self) -> f64 {
+        let [bytes, frames, _] = self.repaired;
+        let expected = self.damage.errors * self.length;
+        if frames == 0 || expected <= 0.0 {
+            return 0.0;
+        }
+        bytes as f64 / frames as f64 * (1.0 - (-expected).exp()) / expected
+    }
+
+    pub(crate) fn stats(&self) -> OutgoingStats {
+        let [bytes_repaired, frames_repaired, slips] = self.repaired;
+        OutgoingStats {
+            frame_bytes: self.frame_length() as u64,
+            parity: self.parity(self.frame_length()).len() as u64,
+            express_parity: self.express.len() as u64,
+            quality: QualityStats {
+                error_rate: self.damage.errors,
+                loss_rate: self.lost / self.frames.max(1.0),
+                burstiness: self.burstiness(),
+                bytes_repaired,
+                frames_repaired,
+                slips,
+            },
+        }
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn after(frames: usize, wire: usize, lost_one_in: usize) -> Quality {
-        let mut quality = Quality::new(BitRate::new(115_200).unwrap());
-        for i in 0..frames {
-            let fate = if i % lost_one_in == 0 {
-                Fate::Lost
-            } else {
-                Fate::Arrived
-            };
-            quality.on_frame(wire, fate);
-        }
-        quality
-    }
-
-    #[test]
-    fn a_noisy_line_gets_short_frames() {
-        // One byte in a thousand spoils: about 110 bytes.
-        let noisy = after(500, 100, 10);
-        assert!(
-            (80..140).contains(&noisy.frame_length()),
-            "{}",
-            noisy.frame_length()
-        );
-        let bad = after(500, 100, 1);
-        assert_eq!(bad.frame_length(), SHORTEST);
-    }
-
-    #[test]
-    fn a_line_begins_moderately_and_frames_grow_with_what_arrives() {
-        let new = |rate| Quality::new(BitRate::new(rate).unwrap());
-        assert_eq!(new(921_600).frame_length(), FIRST_BYTES);
-        assert_eq!(new(38_400).frame_length(), 576);
-        assert_eq!(new(2400).frame_length(), SHORTEST);
-        let mut quality = new(9600);
-        let mut sent = 0;
-        for (length, least, most) in [(288, 1100, 1500), (4800, 19_000, 22_000)] {
-            while quality.frame_length() < length {
-                sent += quality.frame_length();
-                quality.on_frame(quality.frame_length(), Fate::Arrived);
-            }
-            assert!((least..most).contains(&sent), "{length} after {sent}");
-        }
-    }
-
-    #[test]
-    fn a_line_that_becomes_noisy_gets_short_frames_after_three_losses() {
-        let mut quality = Quality::new(BitRate::new(9600).unwrap());
-        for _ in 0..100 {
-            quality.on_frame(4800, Fate::Arrived);
-        }
-        assert_eq!(quality.frame_length(), LONGEST);
-        for most in [2046, 300, 144] {
-            quality.on_frame(quality.frame_length(), Fate::Lost);
-            assert!(quality.frame_length() <= most, "{}", quality.frame_length());
-        }
-    }
-
-    #[test]
-    fn the_line_is_trusted_again_when_the_noise_is_over() {
-        let mut quality = after(500, 100, 10);
-        for _ in 0..400 {
-            quality.on_frame(100, Fate::Arrived);
-        }
-        assert!(quality.frame_length() > 1000, "{}", quality.frame_length());
-    }
-}
+mod tests;

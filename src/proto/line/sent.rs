@@ -9,6 +9,7 @@ use std::collections::VecDeque;
 use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
 use crate::proto::framing::header::{FrameKind, NumberForm, SHORT_WINDOW};
+use crate::proto::framing::parity::Parity;
 use crate::proto::framing::report::{HOLD_UNIT, Report};
 use crate::proto::framing::segment::FlowId;
 use crate::proto::time::{Duration, Instant};
@@ -30,9 +31,32 @@ struct SentFrame {
     /// When its last byte was handed over, and its place in that order; `None` while on its way.
     completed: Option<(Instant, u64)>,
     wire: usize,
+    parity: Parity,
+    kind: FrameKind,
     eliciting: bool,
     segments: Vec<SentSegment>,
     settled: bool,
+}
+
+/// A frame whose fate was settled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct SettledFrame {
+    /// Its bytes on the line.
+    pub(crate) wire: usize,
+    pub(crate) parity: Parity,
+    pub(crate) kind: FrameKind,
+    pub(crate) fate: Fate,
+}
+
+impl SentFrame {
+    fn with_fate(&self, fate: Fate) -> SettledFrame {
+        SettledFrame {
+            wire: self.wire,
+            parity: self.parity,
+            kind: self.kind,
+            fate,
+        }
+    }
 }
 
 /// What a report, or the end of patience, settled.
@@ -41,8 +65,10 @@ struct SentFrame {
 pub(crate) struct Settled {
     pub(crate) acked: Vec<SentSegment>,
     pub(crate) lost: Vec<SentSegment>,
-    /// Wire lengths of the frames that arrived and that were lost.
-    pub(crate) frames: Vec<(usize, Fate)>,
+    /// The frames that arrived and that were lost.
+    pub(crate) frames: Vec<SettledFrame>,
+    /// Of the express frames with the long check that arrived the last.
+    pub(crate) told: Option<u64>,
     /// Round trip, when the report gave one.
     pub(crate) rtt: Option<Duration>,
     /// A frame arrived that was not known to have arrived.
@@ -118,10 +144,19 @@ impl SentFrames {
     }
 
     /// Remembers the frame with the number that [`SentFrames::next`] gave.
-    pub(crate) fn on_built(&mut self, wire: usize, eliciting: bool, segments: Vec<SentSegment>) {
+    pub(crate) fn on_built(
+        &mut self,
+        kind: FrameKind,
+        wire: usize,
+        parity: Parity,
+        eliciting: bool,
+        segments: Vec<SentSegment>,
+    ) {
         self.frames.push_back(SentFrame {
             completed: None,
             wire,
+            parity,
+            kind,
             eliciting,
             segments,
             settled: false,
@@ -213,7 +248,10 @@ impl SentFrames {
             settled.progress = true;
             frame.settled = true;
             settled.acked.append(&mut frame.segments);
-            settled.frames.push((frame.wire, Fate::Arrived));
+            settled.frames.push(frame.with_fate(Fate::Arrived));
+            if frame.kind == FrameKind::Express(CheckKind::Long) {
+                settled.told = settled.told.max(Some(number));
+            }
         }
         if let Some(last) = last_place {
             self.lose_before(last, largest, report, &mut settled);
@@ -264,7 +302,9 @@ impl SentFrames {
                     .any(SentSegment::is_sent_again)
                     .then_some(Fate::Unknown),
             };
-            settled.frames.extend(fate.map(|fate| (frame.wire, fate)));
+            settled
+                .frames
+                .extend(fate.map(|fate| frame.with_fate(fate)));
             settled.lost.append(&mut frame.segments);
         }
     }
@@ -316,7 +356,13 @@ mod tests {
                     .map(|(number, _)| number),
                 Some(number)
             );
-            sent.on_built(30, true, vec![segment(number)]);
+            sent.on_built(
+                FrameKind::Ordinary,
+                30,
+                Parity::NONE,
+                true,
+                vec![segment(number)],
+            );
             sent.on_completed(at(number), number);
         }
         sent
@@ -347,7 +393,13 @@ mod tests {
     fn an_interrupted_frame_is_not_lost_when_the_express_frame_has_arrived() {
         let mut sent = SentFrames::default();
         for number in 0..3 {
-            sent.on_built(30, true, vec![segment(number)]);
+            sent.on_built(
+                FrameKind::Ordinary,
+                30,
+                Parity::NONE,
+                true,
+                vec![segment(number)],
+            );
         }
         // Frame 0 is ordinary; 1 interrupts it and leaves first; 2 follows.
         sent.on_completed(at(1), 1);
@@ -365,7 +417,13 @@ mod tests {
         let mut sent = sent(2);
         let settled = sent.on_report(at(5), &report_of(&[0, 1, 2]));
         assert!(settled.acked.is_empty() && !settled.progress);
-        sent.on_built(30, true, vec![segment(2)]);
+        sent.on_built(
+            FrameKind::Ordinary,
+            30,
+            Parity::NONE,
+            true,
+            vec![segment(2)],
+        );
         let settled = sent.on_report(at(5), &report_of(&[0, 1, 2]));
         assert!(settled.acked.is_empty(), "frame 2 has not left completely");
     }
@@ -380,7 +438,7 @@ mod tests {
                 sent.next(FrameKind::Ordinary, false),
                 Some((number, NumberForm::Long))
             );
-            sent.on_built(30, true, Vec::new());
+            sent.on_built(FrameKind::Ordinary, 30, Parity::NONE, true, Vec::new());
         }
         assert_eq!(
             sent.next(express, false),
@@ -392,7 +450,7 @@ mod tests {
         );
         for _ in SHORT_WINDOW..MAX_UNSETTLED as u64 {
             assert!(sent.next(express, false).is_some());
-            sent.on_built(30, true, Vec::new());
+            sent.on_built(FrameKind::Ordinary, 30, Parity::NONE, true, Vec::new());
         }
         assert_eq!(sent.next(express, false), None);
     }
@@ -400,14 +458,26 @@ mod tests {
     #[test]
     fn a_cut_gives_everything_back() {
         let mut sent = sent(3);
-        sent.on_built(30, true, vec![segment(3)]);
+        sent.on_built(
+            FrameKind::Ordinary,
+            30,
+            Parity::NONE,
+            true,
+            vec![segment(3)],
+        );
         let settled = sent.give_up();
         assert_eq!(settled.lost, [segment(0), segment(1), segment(2)]);
         assert_eq!(sent.waiting_since(), None);
         // What was on its way at the cut still completes, unless its rest is gone.
         sent.on_completed(at(9), 3);
         assert_eq!(sent.give_up().lost, [segment(3)]);
-        sent.on_built(30, true, vec![segment(4)]);
+        sent.on_built(
+            FrameKind::Ordinary,
+            30,
+            Parity::NONE,
+            true,
+            vec![segment(4)],
+        );
         assert!(sent.give_up().lost.is_empty());
         assert_eq!(sent.give_up_all().lost, [segment(4)]);
         assert!(sent.frames.is_empty());

@@ -7,7 +7,8 @@ use crate::proto::config::SessionId;
 use crate::proto::framing::check::Seal;
 use crate::proto::framing::encoder::encode;
 use crate::proto::framing::header::{self, FrameKind, NumberForm, Service};
-use crate::proto::framing::report::Report;
+use crate::proto::framing::parity::Parity;
+use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::segment::FlowId;
 use crate::proto::stats::LineState;
 use crate::proto::time::{Duration, Instant, earliest};
@@ -134,6 +135,16 @@ impl Line {
         self.quality.frame_length()
     }
 
+    /// Bytes of an ordinary frame that takes so long, without its parity.
+    pub(crate) fn content_in(&self, time: Duration) -> usize {
+        (self.rate().bytes_in(time) as f64 * self.quality.content_share()) as usize
+    }
+
+    /// Whether audio may have the short check: the far end knows the parity that it has.
+    pub(crate) fn takes_short_check(&self) -> bool {
+        self.express.is_told()
+    }
+
     /// Starts a numbered frame: its number, with the header written to `body`; `None` when too
     /// many are on their way.
     pub(crate) fn start_frame(
@@ -158,9 +169,14 @@ impl Line {
         segments: Vec<SentSegment>,
     ) -> usize {
         let Some(seals) = self.seals else { return 0 };
-        let wire = encode(kind, number, seals.outgoing, body);
+        let parity = match kind {
+            FrameKind::Ordinary => self.quality.parity(body.len() + kind.check().len()),
+            FrameKind::Express(_) => self.express.parity(),
+            FrameKind::Service(_) => Parity::SERVICE,
+        };
+        let wire = encode(kind, number, seals.outgoing, parity, body);
         let len = self.offer(now, kind, Some(number), wire);
-        self.sent.on_built(len, eliciting, segments);
+        self.sent.on_built(kind, len, parity, eliciting, segments);
         self.alive.on_sent(len);
         len
     }
@@ -253,7 +269,7 @@ impl Line {
         let mut body = Vec::new();
         header::write(kind, 0, NumberForm::Long, &mut body);
         write(&mut body);
-        let wire = encode(kind, 0, Seal::SERVICE, &mut body);
+        let wire = encode(kind, 0, Seal::SERVICE, Parity::SERVICE, &mut body);
         self.offer(now, kind, None, wire)
     }
 
@@ -278,6 +294,11 @@ impl Line {
         }
         self.received
             .report(now, self.counts.bytes_received, self.decoder.counts().bad)
+    }
+
+    /// What was repaired, to be told beside a report.
+    pub(crate) fn due_repairs(&mut self) -> Option<Repairs> {
+        self.incoming.tell(self.decoder.counts())
     }
 
     /// Whether the far end waits for a report: it asked, or something was lost.

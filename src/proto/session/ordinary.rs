@@ -205,7 +205,7 @@ impl Session {
             alone = most;
         }
         let proven = line.frame_length();
-        let bytes = |time| line.rate().bytes_in(time).clamp(SHORTEST, proven);
+        let bytes = |time| line.content_in(time).clamp(SHORTEST, proven);
         Limits {
             most: bytes(most),
             alone: bytes(alone),

@@ -7,9 +7,10 @@ use crate::proto::channel::{Piece, Place, rtp};
 use crate::proto::config::SessionId;
 use crate::proto::event::Event;
 use crate::proto::framing::check::{CheckKind, digest};
-use crate::proto::framing::decoder::Verdict;
+use crate::proto::framing::decoder::{Found, Verdict};
 use crate::proto::framing::header::{FrameKind, Service};
 use crate::proto::framing::segment::{self, FlowId, Segment};
+use crate::proto::line::Opened;
 use crate::proto::line::handshake::{Hello, Table, Unusable};
 use crate::proto::line::received::Arrival;
 use crate::proto::line::watch::Refusal;
@@ -24,13 +25,13 @@ impl Session {
         }
         let (mut decoder, unescaped) = self.lines[line].begin_decoding(now, bytes);
         let bytes = unescaped.as_deref().unwrap_or(bytes);
-        decoder.feed(bytes, &mut |frame| self.judge(now, line, frame));
-        self.lines[line].end_decoding(decoder);
+        decoder.feed(bytes, &mut |found| self.judge(now, line, found));
+        self.lines[line].end_decoding(now, decoder);
     }
 
     /// Takes a frame if it is one.
-    fn judge(&mut self, now: Instant, line: usize, frame: &[u8]) -> Verdict {
-        let Some(opened) = self.lines[line].open(frame) else {
+    fn judge(&mut self, now: Instant, line: usize, found: Found<'_>) -> Verdict {
+        let Some(opened) = self.lines[line].open(found) else {
             return Verdict::Bad;
         };
         match opened.kind {
@@ -46,7 +47,7 @@ impl Session {
                     Verdict::Bad
                 }
             }
-            kind => self.on_frame(now, line, kind, opened.number, opened.content),
+            _ => self.on_frame(now, line, &opened),
         }
     }
 
@@ -150,21 +151,20 @@ impl Session {
         true
     }
 
-    fn on_frame(
-        &mut self,
-        now: Instant,
-        line: usize,
-        kind: FrameKind,
-        number: u64,
-        content: &[u8],
-    ) -> Verdict {
+    fn on_frame(&mut self, now: Instant, line: usize, frame: &Opened<'_>) -> Verdict {
+        let &Opened {
+            kind,
+            number,
+            content,
+            ..
+        } = frame;
         let Some(eliciting) = survey(kind, content) else {
             return Verdict::Bad;
         };
         if !self.lines[line].believes(kind, number) {
             return Verdict::Bad;
         }
-        let (verdict, arrival) = self.lines[line].on_frame(now, number, kind, eliciting);
+        let (verdict, arrival) = self.lines[line].on_frame(now, frame, eliciting);
         if arrival == Arrival::New {
             let (mut rest, mut reader) = (content, segment::Reader::default());
             while let Some(segment) = reader.next(&mut rest) {
@@ -180,6 +180,7 @@ impl Session {
                 let settled = self.lines[line].on_report(now, &report);
                 self.on_settled(&settled);
             }
+            Segment::Repairs(repairs) => self.lines[line].on_repairs(repairs),
             Segment::Probe => self.lines[line].on_probe(),
             Segment::Close => {
                 for line in &mut self.lines {
@@ -276,7 +277,7 @@ fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
         if kind == FrameKind::Express(CheckKind::Short) && !is_audio {
             return None;
         }
-        eliciting |= !matches!(segment, Segment::Report(_));
+        eliciting |= !matches!(segment, Segment::Report(_) | Segment::Repairs(_));
     }
     Some(eliciting)
 }

@@ -131,6 +131,9 @@ impl Session {
         let report = line.due_report(now);
         if let Some(report) = &report {
             writer.report(report);
+            if let Some(repairs) = line.due_repairs() {
+                writer.repairs(repairs);
+            }
         }
         let probes = line.probe_is_due(now);
         if probes {
@@ -173,7 +176,8 @@ impl Session {
             // Until the far end says that it has the header, each packet carries its own.
             Writer::new(&mut probe).probe();
         }
-        let kind = if header + content.len() <= SHORT_FRAME && !keeps {
+        let is_short = header + content.len() <= SHORT_FRAME;
+        let kind = if is_short && !keeps && self.lines[index].takes_short_check() {
             short
         } else {
             let long = FrameKind::Express(CheckKind::Long);

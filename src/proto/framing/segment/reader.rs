@@ -3,9 +3,9 @@
 use super::{
     COMPRESSED_FLAG, Cut, Data, FlowId, KIND_LINK, KIND_MESSAGE, KIND_PACKET, KIND_PIECE,
     LENGTH_FLAG, LINK_ADVANCE, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST, LINK_NEXT_SAME, LINK_PROBE,
-    LINK_REPORT, MESSAGE_BITS, NUMBER_MASK, PACKET_BITS, STEADY_FLAG, Segment,
+    LINK_REPAIRS, LINK_REPORT, MESSAGE_BITS, NUMBER_MASK, PACKET_BITS, STEADY_FLAG, Segment,
 };
-use crate::proto::framing::report::Report;
+use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::varint::{self, take};
 
 /// Reads the segments of one frame, from first to last.
@@ -111,6 +111,7 @@ fn read<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
 fn read_link<'a>(service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
     match service {
         LINK_REPORT => Report::read(bytes).map(Segment::Report),
+        LINK_REPAIRS => Repairs::read(bytes).map(Segment::Repairs),
         LINK_PROBE => Some(Segment::Probe),
         LINK_CLOSE => Some(Segment::Close),
         LINK_ADVANCE => {

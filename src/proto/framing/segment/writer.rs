@@ -3,9 +3,9 @@
 use super::{
     COMPRESSED_FLAG, FlowId, KIND_LINK, KIND_MESSAGE, KIND_PACKET, KIND_PIECE, LENGTH_FLAG,
     LENGTH_OVERHEAD, LINK_ADVANCE, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST, LINK_NEXT_SAME,
-    LINK_PROBE, LINK_REPORT, NUMBER_MASK, STEADY_FLAG,
+    LINK_PROBE, LINK_REPAIRS, LINK_REPORT, NUMBER_MASK, STEADY_FLAG,
 };
-use crate::proto::framing::report::Report;
+use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::varint;
 
 /// Writes segments one behind the other. A segment gets its length only when another follows.
@@ -70,6 +70,12 @@ impl<'a> Writer<'a> {
     pub(crate) fn report(&mut self, report: &Report) {
         self.begin(KIND_LINK, LINK_REPORT);
         report.write(self.body);
+    }
+
+    /// What was repaired.
+    pub(crate) fn repairs(&mut self, repairs: Repairs) {
+        self.begin(KIND_LINK, LINK_REPAIRS);
+        repairs.write(self.body);
     }
 
     /// A probe.

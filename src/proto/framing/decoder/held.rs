@@ -1,0 +1,270 @@
+//! The parts of frames that were interrupted, and the ways to put them together.
+
+use super::super::{MAX_WIRE, cobs};
+use super::{Allowed, Fit};
+
+/// Parts of a frame that may still become whole.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    bytes: Vec<u8>,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Part {
+    /// Where it ends in `bytes`.
+    end: usize,
+    /// If a frame begins with this part: where its code bytes lead, beyond all that is held.
+    overhang: usize,
+}
+
+/// Which of the held parts belong to a frame whose last part is the chunk that just came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way {
+    from: usize,
+    without: Option<usize>,
+    /// A byte became a delimiter in front of this part; the chunk counts as the last part.
+    pub(super) gap: Option<usize>,
+}
+
+impl Way {
+    /// Only ordinary frames are interrupted. Where a byte became a delimiter, any may be in two.
+    pub(super) fn allowed(self, held: &Held) -> Allowed {
+        let is_pair = self.from + 1 == held.parts() && self.gap.is_some();
+        Allowed {
+            only_ordinary: !is_pair,
+            guessed: true,
+        }
+    }
+}
+
+impl Held {
+    pub(super) fn parts(&self) -> usize {
+        self.parts.len()
+    }
+
+    #[cfg(test)]
+    pub(super) fn len(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// Gives up all; says how many parts and bytes that were.
+    pub(super) fn clear(&mut self) -> (usize, usize) {
+        let given_up = (self.parts.len(), self.bytes.len());
+        self.bytes.clear();
+        self.parts.clear();
+        given_up
+    }
+
+    /// Forgets what a frame was made of, and what stood before it when it is an ordinary one; says how
+    /// many parts and bytes were not in the frame.
+    pub(super) fn clear_but(&mut self, way: Way, all: bool) -> (usize, usize) {
+        let start = self.start(way.from);
+        let without = way
+            .without
+            .map_or(0, |part| self.parts[part].end - self.start(part));
+        if !all {
+            self.bytes.truncate(start);
+            self.parts.truncate(way.from);
+            return (usize::from(way.without.is_some()), without);
+        }
+        let unused = way.from + usize::from(way.without.is_some());
+        self.clear();
+        (unused, start + without)
+    }
+
+    /// Keeps a part; says how many older ones had to be given up for it, and their bytes.
+    pub(super) fn push(&mut self, bytes: &[u8]) -> (usize, usize) {
+        let (mut given_up, before) = (0, self.bytes.len());
+        while !self.parts.is_empty()
+            && (self.bytes.len() + bytes.len() > MAX_WIRE || self.parts.len() >= MAX_PARTS)
+        {
+            self.remove_first();
+            given_up += 1;
+        }
+        let removed = before - self.bytes.len();
+        let mut behind = Behind::new(bytes);
+        for part in &mut self.parts {
+            part.overhang = behind.overhang(part.overhang);
+        }
+        self.bytes.extend_from_slice(bytes);
+        self.parts.push(Part {
+            end: self.bytes.len(),
+            overhang: behind.overhang(0),
+        });
+        (given_up, removed)
+    }
+
+    fn remove_first(&mut self) {
+        let cut = self.parts.remove(0).end;
+        self.bytes.drain(..cut);
+        for part in &mut self.parts {
+            part.end -= cut;
+        }
+    }
+
+    /// The ways to put a chunk behind the parts that may give a frame: their code bytes end where the
+    /// parity begins. From each part on, as what stands before it may be the rest of a damaged frame;
+    /// over a byte that became a delimiter, if the line is `noisy`; then without one part, which may
+    /// be a damaged express frame.
+    pub(super) fn ways(&self, chunk: &[u8], noisy: bool, steps: &mut usize) -> Vec<(Way, Fit)> {
+        let mut ways = Vec::new();
+        let mut over_gaps = Vec::new();
+        for (from, part) in self.parts.iter().enumerate() {
+            let way = self.from(from);
+            let total = self.bytes.len() - self.start(from) + chunk.len();
+            let fit = Fit::of(chunk, part.overhang, total, steps);
+            ways.extend((!fit.is_empty()).then_some((way, fit)));
+            // Where a code byte should stand nobody knows how it goes on.
+            if let Some(skip) = part.overhang.checked_sub(1).filter(|_| noisy)
+                && over_gaps.len() < TRIES
+            {
+                let fit = Fit::of(chunk, skip, total + 1, steps);
+                let gap = Some(self.parts.len());
+                over_gaps.extend((!fit.is_empty()).then_some((Way { gap, ..way }, fit)));
+            }
+        }
+        let most = ways.len() + TRIES;
+        for without in (1..self.parts.len()).rev() {
+            for from in 0..without {
+                let without = Some(without);
+                if *steps > 0 && ways.len() < most {
+                    self.add(
+                        Way {
+                            without,
+                            ..self.from(from)
+                        },
+                        chunk,
+                        steps,
+                        &mut ways,
+                    );
+                }
+            }
+        }
+        for gap in (1..self.parts.len()).rev().take_while(|_| noisy) {
+            for from in 0..gap {
+                let gap = Some(gap);
+                if *steps > 0 && over_gaps.len() < TRIES {
+                    self.add(
+                        Way {
+                            gap,
+                            ..self.from(from)
+                        },
+                        chunk,
+                        steps,
+                        &mut over_gaps,
+                    );
+                }
+            }
+        }
+        ways.append(&mut over_gaps);
+        ways
+    }
+
+    /// The ways that are tried when the code bytes are damaged and tell nothing.
+    pub(super) fn blind_ways(&self) -> Vec<Way> {
+        let Some(last) = self.parts.len().checked_sub(1) else {
+            return Vec::new();
+        };
+        let gap = Some(self.parts.len());
+        let mut ways = vec![Way {
+            gap,
+            ..self.from(last)
+        }];
+        ways.extend((0..=last).take(BLIND).map(|from| self.from(from)));
+        if last > 0 {
+            ways.push(Way {
+                gap,
+                ..self.from(0)
+            });
+        }
+        ways
+    }
+
+    const fn from(&self, from: usize) -> Way {
+        Way {
+            from,
+            without: None,
+            gap: None,
+        }
+    }
+
+    /// Adds a way if the code bytes fit.
+    fn add(&self, way: Way, chunk: &[u8], steps: &mut usize, ways: &mut Vec<(Way, Fit)>) {
+        let (mut skip, mut taken, mut total) = (0, 1, chunk.len());
+        for piece in self.pieces(way) {
+            skip = cobs::overhang(piece, skip, &mut taken);
+            total += piece.len();
+        }
+        *steps = steps.saturating_sub(taken);
+        let fit = Fit::of(chunk, skip, total, steps);
+        ways.extend((!fit.is_empty()).then_some((way, fit)));
+    }
+
+    /// The bytes of a way, without the chunk.
+    fn pieces(&self, way: Way) -> [&[u8]; 3] {
+        let bytes = &self.bytes[..];
+        let from = self.start(way.from);
+        match (way.without, way.gap) {
+            (Some(part), _) => [
+                &bytes[from..self.start(part)],
+                &bytes[self.start(part + 1)..],
+                &[],
+            ],
+            (None, Some(gap)) => {
+                let gap = self.start(gap);
+                [&bytes[from..gap], &GAP, &bytes[gap..]]
+            }
+            (None, None) => [&bytes[from..], &[], &[]],
+        }
+    }
+
+    /// The frame that a way makes with a chunk.
+    pub(super) fn wire(&self, way: Way, chunk: &[u8]) -> Vec<u8> {
+        let [a, b, c] = self.pieces(way);
+        let mut wire = [a, b, c, chunk].concat();
+        // Never more than a frame can be, whatever is held.
+        wire.truncate(MAX_WIRE);
+        wire
+    }
+
+    fn start(&self, part: usize) -> usize {
+        part.checked_sub(1)
+            .map_or(0, |before| self.parts[before].end)
+    }
+}
+
+/// Where code bytes lead behind a piece, looked up once for each place where they may come in: most
+/// ways run together soon.
+struct Behind<'a> {
+    piece: &'a [u8],
+    known: [Option<usize>; 256],
+}
+
+impl<'a> Behind<'a> {
+    const fn new(piece: &'a [u8]) -> Self {
+        Self {
+            piece,
+            known: [None; 256],
+        }
+    }
+
+    fn overhang(&mut self, skip: usize) -> usize {
+        let mut steps = 0;
+        match self.known.get_mut(skip) {
+            Some(known) => {
+                *known.get_or_insert_with(|| cobs::overhang(self.piece, skip, &mut steps))
+            }
+            None => cobs::overhang(self.piece, skip, &mut steps),
+        }
+    }
+}
+
+/// Most parts that are held: a packet of audio every 20 ms for five seconds.
+pub(super) const MAX_PARTS: usize = 256;
+/// Most ways of a kind that are put together, beside the plain ones.
+const TRIES: usize = 32;
+/// Parts from which on a frame is tried though its code bytes are damaged.
+const BLIND: usize = 4;
+/// Stands for a byte that became a delimiter.
+const GAP: [u8; 1] = [1];

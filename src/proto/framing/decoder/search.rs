@@ -1,0 +1,139 @@
+//! The search for frames in what noise left of them: without their code bytes, without their delimiters,
+//! with a byte too few or too many.
+//!
+//! Every try costs a repair, and the judge has the last word, so wrong guesses cost time and nothing
+//! else. What most often stands behind the damage is tried first.
+
+use super::super::parity::Parity;
+use super::{Allowed, Decoder, Fit, Found, MOST_WORK, Verdict};
+
+/// So many frames are looked for in one chunk.
+const DEEPEST: usize = 3;
+/// Parities that are tried in each place when work is short: those of the last frames.
+const PARITIES: usize = 3;
+
+/// A guess, behind which the check decides.
+const GUESS: Allowed = Allowed {
+    only_ordinary: false,
+    guessed: true,
+};
+
+impl Decoder {
+    /// Looks for a frame in a chunk that fails in every simpler way; says whether there was one.
+    pub(super) fn search(
+        &mut self,
+        chunk: &[u8],
+        depth: usize,
+        judge: &mut impl FnMut(Found<'_>) -> Verdict,
+    ) -> bool {
+        self.with_a_part(8, |this| this.join_blindly(chunk, judge))
+            || (depth < DEEPEST && self.with_a_part(4, |this| this.split(chunk, depth, judge)))
+    }
+
+    /// Puts parts together whose code bytes are damaged.
+    fn join_blindly(&mut self, chunk: &[u8], judge: &mut impl FnMut(Found<'_>) -> Verdict) -> bool {
+        for way in self.held.blind_ways() {
+            let wire = self.held.wire(way, chunk);
+            for parity in self.likely() {
+                let verdict = self.repaired(&wire, parity, way.allowed(&self.held), judge);
+                if verdict != Verdict::Bad {
+                    self.on_joined(way, verdict, wire.len());
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Looks for a delimiter that was damaged, with a good frame in front of it or behind it.
+    fn split(
+        &mut self,
+        chunk: &[u8],
+        depth: usize,
+        judge: &mut impl FnMut(Found<'_>) -> Verdict,
+    ) -> bool {
+        let places = self.places(chunk);
+        for repairing in [false, true] {
+            for &place in &places {
+                let (front, back) = (&chunk[..place], &chunk[place + 1..]);
+                let verdict = self.part(front, repairing, judge);
+                if verdict != Verdict::Bad {
+                    self.counts.split += 1;
+                    self.on_good(verdict, front.len());
+                    self.rest(back, depth, judge);
+                    return true;
+                }
+                let verdict = self.part(back, repairing, judge);
+                if verdict != Verdict::Bad {
+                    self.counts.split += 1;
+                    // What stands in front came first, and may end a frame that was interrupted.
+                    self.rest(front, depth, judge);
+                    self.on_good(verdict, back.len());
+                    return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// What stands on the other side of a frame that was split off.
+    fn rest(&mut self, rest: &[u8], depth: usize, judge: &mut impl FnMut(Found<'_>) -> Verdict) {
+        if !rest.is_empty() {
+            self.take(rest, depth + 1, judge);
+        }
+    }
+
+    /// Tries one side of a split.
+    fn part(
+        &mut self,
+        wire: &[u8],
+        repairing: bool,
+        judge: &mut impl FnMut(Found<'_>) -> Verdict,
+    ) -> Verdict {
+        if wire.len() < SHORTEST_FRAME || self.looks == 0 || self.steps == 0 {
+            return Verdict::Bad;
+        }
+        if !repairing {
+            let fitting = Fit::of(wire, 0, wire.len(), &mut self.steps);
+            return self.exact(wire, fitting, GUESS, judge);
+        }
+        for parity in self.likely() {
+            let verdict = self.repaired(wire, parity, GUESS, judge);
+            if verdict != Verdict::Bad {
+                return verdict;
+            }
+        }
+        Verdict::Bad
+    }
+
+    /// Where a damaged delimiter may stand: where the last frames ended, and wherever one wrong bit
+    /// makes what is there of a zero.
+    fn places(&self, chunk: &[u8]) -> Vec<usize> {
+        let mut places = Vec::new();
+        for length in self.lengths {
+            places.push(length);
+            places.extend(chunk.len().checked_sub(length + 1));
+        }
+        places.retain(|&place| place < chunk.len());
+        for (place, byte) in chunk.iter().enumerate() {
+            if byte.count_ones() == 1 && !places.contains(&place) {
+                places.push(place);
+            }
+        }
+        places
+    }
+
+    /// The parities that worked last.
+    fn likely(&self) -> impl Iterator<Item = Parity> + use<> {
+        let is_plenty = self.work > MOST_WORK / 16;
+        let most = if is_plenty {
+            self.order.len()
+        } else {
+            PARITIES
+        };
+        self.order.into_iter().take(most)
+    }
+}
+
+/// COBS code byte, header, one byte and the short check.
+const SHORTEST_FRAME: usize = 5;
