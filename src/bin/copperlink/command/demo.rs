@@ -327,3 +327,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What is on its way at the end: time for media to arrive, and for control to be sent again.
 const LISTEN_AT_LEAST: Duration = Duration::from_millis(600);
 const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lines;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        demo: Demo,
+    }
+
+    #[test]
+    fn a_call_lasts_as_long_as_the_line_has_something_to_show() {
+        let whole = |args: &[&str], line| {
+            let cli = Cli::try_parse_from([&["demo"], args].concat());
+            let demo = cli.unwrap_or_else(|error| panic!("{error}")).demo;
+            demo.whole(&lines::find(line).unwrap()).as_secs()
+        };
+        assert_eq!(whole(&[], "clean"), 20);
+        assert_eq!(whole(&[], "noisy-one-way"), 20);
+        assert_eq!(whole(&[], "changing-weather"), 70);
+        assert_eq!(whole(&["--seconds", "7"], "changing-weather"), 7);
+    }
+
+    #[test]
+    fn both_ends_are_told_what_the_line_is_like_at_the_start() {
+        for (line, rate, avoids) in [
+            ("clean", 38_400, false),
+            ("uneven-modems", 16_800, false),
+            ("eats-xon-xoff", 28_800, true),
+        ] {
+            let told = told(&lines::find(line).unwrap());
+            assert_eq!(told.rate.bits_per_second(), rate);
+            assert_eq!(told.avoid_xon_xoff, avoids, "{line}");
+        }
+    }
+}
