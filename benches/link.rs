@@ -1,6 +1,7 @@
 //! The link as a whole, in virtual time: what a datagram costs on the line, what share of a
-//! clean line carries data, how long audio waits, and how fast an hour of call runs. Each figure
-//! stands beside its goal (design, section 10). Exact and repeatable but for the last.
+//! clean line carries data, how long audio waits, and how fast an hour of call runs, each figure
+//! beside its goal (design, section 10); and what becomes of a call over each of the named lines.
+//! Exact and repeatable but for the machine time of the hour.
 //!
 //! `cargo bench --bench link`
 
@@ -14,6 +15,9 @@ use copperlink::sim::{
     Side, Source, VideoConfig, VideoSource, World,
 };
 
+#[path = "../tests/shared/lines.rs"]
+mod lines;
+
 const AUDIO: Port = Port::media(copperlink::proto::config::ChannelId(1));
 const VIDEO: Port = Port::media(copperlink::proto::config::ChannelId(2));
 const CONTROL: Port = Port::media(copperlink::proto::config::ChannelId(3));
@@ -24,6 +28,7 @@ fn main() {
     audio_delay();
     cold_start();
     an_hour();
+    named_lines();
 }
 
 fn wire_bytes() {
@@ -269,6 +274,38 @@ fn an_hour() {
         "\nan hour of call both ways at BER 1e-4: {:.1?} of machine time (goal 10 s), {wrong} wrong datagrams (goal 0)",
         started.elapsed()
     );
+}
+
+fn named_lines() {
+    println!(
+        "\n10 min of call over each of the named lines: what was lost, in A's and in B's direction"
+    );
+    println!(
+        "  {:<20} {:>17} {:>17} {:>13} {:>14}",
+        "line", "audio lost %", "video lost %", "audio p99 ms", "control max s"
+    );
+    let until = seconds(600.0);
+    for line in lines::all() {
+        let (mut world, mut call) = lines::fitting_call(&line.scenario, until, 1);
+        call.run_until(&mut world, until);
+        let of = |port| Side::BOTH.map(|side| call.tally(side, port).expect("a stream"));
+        let lost = |port| {
+            let [a, b] = of(port).map(|tally| tally.loss() * 100.0);
+            format!("{a:.2} / {b:.2}")
+        };
+        let longest = |port, share| {
+            let [a, b] = of(port).map(|tally| tally.delay(share));
+            a.max(b).as_secs_f64()
+        };
+        println!(
+            "  {:<20} {:>17} {:>17} {:>13.1} {:>14.2}",
+            line.name,
+            lost(lines::AUDIO),
+            lost(lines::VIDEO),
+            longest(lines::AUDIO, 0.99) * 1e3,
+            longest(lines::CONTROL, 1.0)
+        );
+    }
 }
 
 fn seconds(seconds: f64) -> Instant {

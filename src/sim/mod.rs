@@ -11,6 +11,7 @@ mod line_clock;
 pub mod line_model;
 pub mod noise;
 pub mod rng;
+pub mod scenario;
 pub mod traffic;
 pub mod world;
 
@@ -19,6 +20,7 @@ pub use fault::Fault;
 pub use line_model::{LineModel, LineModelConfig, LineModelStats};
 pub use noise::{Bursts, Noise};
 pub use rng::Rng;
+pub use scenario::Scenario;
 pub use traffic::{
     AudioConfig, AudioSource, ControlConfig, ControlSource, Source, VideoConfig, VideoSource,
 };

@@ -8,7 +8,7 @@ use std::collections::VecDeque;
 
 use bytes::Bytes;
 
-use super::{LineModel, LineModelConfig};
+use super::{LineModel, LineModelConfig, Scenario};
 use crate::proto::config::{LineId, LinkConfig, Port};
 use crate::proto::error::{ConfigError, Refused};
 use crate::proto::event::Event;
@@ -72,6 +72,14 @@ struct WorldLine {
     full: [bool; 2],
     /// Whether the driver tells what waits.
     measured: [bool; 2],
+    story: Option<Story>,
+}
+
+/// What happens to a line by itself.
+#[derive(Debug)]
+struct Story {
+    scenario: Scenario,
+    next_change: Option<Instant>,
 }
 
 impl World {
@@ -92,6 +100,7 @@ impl World {
                 wiring: [Wiring::Straight; 2],
                 full: [false; 2],
                 measured: [false; 2],
+                story: None,
             })
             .collect();
         let end = || End {
@@ -191,6 +200,17 @@ impl World {
         }
     }
 
+    /// From now on the line is what the scenario says of it, at each time. Between its changes it
+    /// can still be changed by hand.
+    pub fn follow(&mut self, line: LineId, scenario: Scenario) {
+        let line = &mut self.lines[usize::from(line.0)];
+        line.story = Some(Story {
+            scenario,
+            next_change: Some(self.now),
+        });
+        line.follow_story(self.now);
+    }
+
     /// Lets the equipment of an end send a datagram.
     ///
     /// # Errors
@@ -227,7 +247,9 @@ impl World {
             .flat_map(|line| &line.models)
             .filter_map(LineModel::poll_timeout)
             .min();
-        earliest(sessions, lines)
+        let stories = self.lines.iter().filter_map(|line| line.story.as_ref());
+        let changes = stories.filter_map(|story| story.next_change).min();
+        earliest(changes, earliest(sessions, lines))
     }
 
     /// Goes on to `until`.
@@ -244,6 +266,7 @@ impl World {
         self.now = now;
         for index in 0..self.lines.len() {
             let id = LineId(index as u8);
+            self.lines[index].follow_story(now);
             for side in Side::BOTH {
                 let line = &mut self.lines[index];
                 let model = &mut line.models[side as usize];
@@ -301,6 +324,23 @@ impl World {
             while let Some(event) = session.poll_event() {
                 end.events.push((now, event));
             }
+        }
+    }
+}
+
+impl WorldLine {
+    /// Does what happens to the line by itself up to now.
+    fn follow_story(&mut self, now: Instant) {
+        let Some(story) = &mut self.story else {
+            return;
+        };
+        while let Some(at) = story.next_change.filter(|&at| at <= now) {
+            for side in Side::BOTH {
+                let conditions = story.scenario.conditions(side, at);
+                conditions.apply(at, &mut self.models[side as usize]);
+                self.wiring[side as usize] = conditions.wiring;
+            }
+            story.next_change = story.scenario.next_change(at);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 mod basics;
 mod demo;
+mod lines;
 mod run;
 mod settings;
 mod simulate;

@@ -13,7 +13,11 @@ mod long;
 mod overload;
 mod real_time;
 mod recognition;
+mod scenarios;
 mod stall;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]
 mod capture;
+
+#[path = "../shared/lines.rs"]
+mod lines;

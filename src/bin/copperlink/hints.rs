@@ -31,6 +31,17 @@ pub(crate) fn no_such_link(name: &str, names: &[String]) -> String {
     )
 }
 
+/// No line has that name.
+pub(crate) fn no_such_line(wanted: &str, names: &[&str]) -> String {
+    let mut names = names.to_vec();
+    names.sort_by_key(|name| edits(wanted, name));
+    format!(
+        "there is no line '{wanted}'; there are: {}. `copperlink simulate --list` says what each \
+         is like; the name of a file of your own ends with .toml",
+        names.join(", ")
+    )
+}
+
 /// The two ends of a demonstration did not find each other.
 pub(crate) fn not_up(waited: Duration, ends: &[Snapshot; 2]) -> String {
     let mut words = format!("the link was not up within {} s.", waited.as_secs());
@@ -41,4 +52,41 @@ pub(crate) fn not_up(waited: Duration, ends: &[Snapshot; 2]) -> String {
         }
     }
     words + " With a lower --ber, or a higher --rate, it may come up"
+}
+
+/// How many letters have to be put in, taken out or changed to make `b` of `a` (Levenshtein).
+fn edits(a: &str, b: &str) -> usize {
+    // For each beginning of `b`, what it takes to make it of the letters of `a` so far.
+    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
+    for (i, letter_a) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, letter_b) in b.chars().enumerate() {
+            let changed = diagonal + usize::from(letter_a != letter_b);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_are_counted_in_letters() {
+        for (a, b, count) in [
+            ("", "", 0),
+            ("", "abc", 3),
+            ("abc", "", 3),
+            ("clean", "clean", 0),
+            ("cleen", "clean", 1),
+            ("cut", "cut-long", 5),
+            ("kitten", "sitting", 3),
+            ("\u{e4}x", "x", 1),
+        ] {
+            assert_eq!(edits(a, b), count, "{a} {b}");
+        }
+    }
 }

@@ -13,6 +13,7 @@ use command::Command;
 mod call;
 mod command;
 mod hints;
+mod lines;
 mod logging;
 mod media;
 mod outcome;

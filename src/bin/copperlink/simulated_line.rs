@@ -14,66 +14,9 @@ use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use copperlink::proto::time::{BitRate, Duration, Instant, earliest};
-use copperlink::shell::line::pty::{self, Master};
-use copperlink::sim::{Fault, LineModel, LineModelConfig, LineModelStats, Noise};
-
 use copperlink::shell::Clock;
-
-/// What the line is like.
-#[derive(Clone, Debug)]
-pub(crate) struct LineOptions {
-    /// What the line carries at most, bit/s of ten-bit characters. A port that is set to less
-    /// makes it slower.
-    pub(crate) rate: BitRate,
-    /// Random damage in each direction.
-    pub(crate) noise: Noise,
-    /// From one end to the other.
-    pub(crate) delay: Duration,
-    /// Bytes that wait at each end's side of the line.
-    pub(crate) buffer: usize,
-    /// The path carries seven bits only.
-    pub(crate) seven_bits: bool,
-    /// When the line is cut, both ways.
-    pub(crate) cuts: Vec<Cut>,
-    /// This end hears itself, and the other nothing.
-    pub(crate) loopback: Option<End>,
-    /// Where chance begins.
-    pub(crate) seed: u64,
-}
-
-impl LineOptions {
-    /// A perfect line.
-    pub(crate) const fn clean(rate: BitRate) -> Self {
-        Self {
-            rate,
-            noise: Noise::NONE,
-            delay: Duration::ZERO,
-            buffer: LineModelConfig::BUFFER,
-            seven_bits: false,
-            cuts: Vec::new(),
-            loopback: None,
-            seed: 1,
-        }
-    }
-}
-
-/// A time without line.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Cut {
-    /// From the start of the line.
-    pub(crate) at: Duration,
-    /// How long.
-    pub(crate) lasts: Duration,
-}
-
-/// One of the two ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub(crate) enum End {
-    /// The first.
-    A,
-    /// The second.
-    B,
-}
+use copperlink::shell::line::pty::{self, Master};
+use copperlink::sim::{Fault, LineModel, LineModelStats, Scenario, Side, Wiring};
 
 /// What a direction of the line did.
 #[derive(Clone, Copy, Debug)]
@@ -87,44 +30,38 @@ pub(crate) struct DirectionStats {
 /// The line and its two ports.
 #[derive(Debug)]
 pub(crate) struct SimulatedLine {
-    options: LineOptions,
+    scenario: Scenario,
     clock: Clock,
     ports: [Master; 2],
     /// From the first port to the second, and back.
     models: [LineModel; 2],
+    wiring: [Wiring; 2],
     not_fetched: [u64; 2],
     /// What each port is set to, bit/s.
     bauds: [BitRate; 2],
     next_look: Instant,
+    next_change: Option<Instant>,
 }
 
 impl SimulatedLine {
-    /// Makes the two ports. Needs a tokio runtime.
+    /// Makes the two ports. A port that is set to less than the line carries makes it slower.
+    /// Needs a tokio runtime.
     ///
     /// # Errors
     /// When the system has no pseudo terminals left.
-    pub(crate) fn open(options: LineOptions) -> io::Result<Self> {
-        let model = |seed| {
-            LineModel::new(LineModelConfig {
-                delay: options.delay,
-                buffer: options.buffer,
-                noise: options.noise,
-                seed,
-                ..LineModelConfig::clean(options.rate)
-            })
-        };
-        let mut line = Self {
-            // The two directions have their own accidents.
-            models: [model(options.seed), model(options.seed ^ OTHER_DIRECTION)],
+    pub(crate) fn open(scenario: Scenario, seed: u64) -> io::Result<Self> {
+        Ok(Self {
+            models: scenario.models(seed).map(LineModel::new),
+            wiring: [Wiring::Straight; 2],
             clock: Clock::start(),
             ports: [Master::open()?, Master::open()?],
             not_fetched: [0; 2],
-            bauds: [options.rate; 2],
+            // Until they have been looked at.
+            bauds: [BitRate::MAX; 2],
             next_look: Instant::ZERO,
-            options,
-        };
-        line.look_at_speeds(Instant::ZERO)?;
-        Ok(line)
+            next_change: Some(Instant::ZERO),
+            scenario,
+        })
     }
 
     /// What the two programs open as serial ports.
@@ -147,8 +84,7 @@ impl SimulatedLine {
     pub(crate) async fn run(&mut self) -> io::Result<()> {
         loop {
             let now = self.clock.now();
-            self.look_at_speeds(now)?;
-            self.cut_or_join(now);
+            self.keep_to_scenario(now)?;
             for from in [0, 1] {
                 self.take(now, from)?;
                 self.hand_over(now, from)?;
@@ -170,14 +106,7 @@ impl SimulatedLine {
             }
             wake = earliest(Some(wake), model.poll_timeout()).unwrap_or(wake);
         }
-        for cut in &self.options.cuts {
-            for at in [Instant::ZERO + cut.at, Instant::ZERO + cut.at + cut.lasts] {
-                if at > now {
-                    wake = wake.min(at);
-                }
-            }
-        }
-        wake
+        earliest(Some(wake), self.next_change).unwrap_or(wake)
     }
 
     /// From a port into the line, as long as there is room.
@@ -203,10 +132,9 @@ impl SimulatedLine {
     fn hand_over(&mut self, now: Instant, from: usize) -> io::Result<()> {
         let mut arrived = Vec::new();
         self.models[from].poll_bytes(now, &mut arrived);
-        let to = match self.options.loopback {
-            None => 1 - from,
-            Some(end) if end as usize == from => from,
-            Some(_) => return Ok(()),
+        let to = match self.wiring[from] {
+            Wiring::Straight => 1 - from,
+            Wiring::Loop => from,
         };
         let mut rest = &arrived[..];
         while !rest.is_empty() {
@@ -222,19 +150,34 @@ impl SimulatedLine {
         Ok(())
     }
 
-    fn cut_or_join(&mut self, now: Instant) {
-        let time = now.since(Instant::ZERO);
-        let is_cut = |cut: &Cut| (cut.at..cut.at + cut.lasts).contains(&time);
-        let cut = self.options.cuts.iter().any(is_cut);
-        for model in &mut self.models {
-            model.set_cut(now, cut);
+    /// Makes the line what the scenario and the ports' speeds say, when either has changed.
+    fn keep_to_scenario(&mut self, now: Instant) -> io::Result<()> {
+        let is_changed = self.next_change.is_some_and(|at| at <= now);
+        if !self.look_at_speeds(now)? && !is_changed {
+            return Ok(());
         }
+        self.next_change = self.scenario.next_change(now);
+        for from in Side::BOTH {
+            let (sender_baud, receiver_baud) =
+                (self.bauds[from as usize], self.bauds[from.other() as usize]);
+            let mut conditions = self.scenario.conditions(from, now);
+            conditions.rate = conditions.rate.min(sender_baud);
+            if sender_baud != receiver_baud {
+                conditions.fault = Fault::SpeedMismatch {
+                    sender_baud,
+                    receiver_baud,
+                };
+            }
+            conditions.apply(now, &mut self.models[from as usize]);
+            self.wiring[from as usize] = conditions.wiring;
+        }
+        Ok(())
     }
 
-    /// Every now and then: what the programs have set their ports to.
-    fn look_at_speeds(&mut self, now: Instant) -> io::Result<()> {
+    /// Every now and then: whether the programs have set their ports to other speeds.
+    fn look_at_speeds(&mut self, now: Instant) -> io::Result<bool> {
         if now < self.next_look {
-            return Ok(());
+            return Ok(false);
         }
         self.next_look = now + LOOK_EVERY;
         let mut bauds = self.bauds;
@@ -242,31 +185,15 @@ impl SimulatedLine {
             // A speed outside of what a line can have is no speed: the last one stays.
             *baud = BitRate::new(pty::slave_baud(port)?).unwrap_or(*baud);
         }
-        if now > Instant::ZERO && bauds == self.bauds {
-            return Ok(());
+        if bauds == self.bauds {
+            return Ok(false);
         }
         self.bauds = bauds;
-        for (from, model) in self.models.iter_mut().enumerate() {
-            let (sender_baud, receiver_baud) = (bauds[from], bauds[1 - from]);
-            let fault = if sender_baud != receiver_baud {
-                tracing::info!(
-                    "the ports are set to different speeds: {} and {} bit/s",
-                    sender_baud.bits_per_second(),
-                    receiver_baud.bits_per_second()
-                );
-                Fault::SpeedMismatch {
-                    sender_baud,
-                    receiver_baud,
-                }
-            } else if self.options.seven_bits {
-                Fault::SevenBits
-            } else {
-                Fault::None
-            };
-            model.set_rate(now, self.options.rate.min(sender_baud));
-            model.set_fault(now, fault);
+        let [a, b] = bauds.map(BitRate::bits_per_second);
+        if a != b {
+            tracing::info!("the ports are set to different speeds: {a} and {b} bit/s");
         }
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -279,5 +206,3 @@ fn is_passing(error: &io::Error) -> bool {
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long to wait when the line's buffer is full.
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(1);
-/// Makes another seed of a seed.
-const OTHER_DIRECTION: u64 = 0x9e37_79b9_7f4a_7c15;

@@ -9,7 +9,6 @@ use tokio::task::JoinHandle;
 
 use copperlink::proto::config::{LineConfig, LinkConfig, Port};
 use copperlink::proto::stats::Stats;
-use copperlink::proto::time::BitRate;
 use copperlink::shell::{
     self, Deliver, Device, Flow, LineSetup, Link, LinkHandle, LinkSetup, OpenError, PortSetup,
     RunError,
@@ -39,19 +38,19 @@ pub(crate) struct Equipment {
 }
 
 impl Site {
-    /// Opens the link on a serial port and starts it.
+    /// Opens the link on a serial port, set to the line's rate, and starts it.
     ///
     /// # Errors
     /// When a socket or the link cannot be opened.
     pub(crate) async fn open(
         name: &str,
         device: &Path,
-        rate: BitRate,
+        line: &LineConfig,
         plans: &[ChannelPlan],
     ) -> Result<Self, Failure> {
         let mut attempt = 0;
         loop {
-            let (setup, equipment) = prepare(name, device, rate, plans).await?;
+            let (setup, equipment) = prepare(name, device, line, plans).await?;
             attempt += 1;
             match Link::open(setup).await {
                 Ok((link, handle)) => {
@@ -72,7 +71,7 @@ impl Site {
 async fn prepare(
     name: &str,
     device: &Path,
-    rate: BitRate,
+    line: &LineConfig,
     plans: &[ChannelPlan],
 ) -> Result<(LinkSetup, Vec<Equipment>), Failure> {
     let mut equipment = Vec::new();
@@ -93,14 +92,17 @@ async fn prepare(
         config: LinkConfig {
             name: name.to_owned(),
             session: shell::random_session(),
-            lines: vec![LineConfig::new("line", rate)],
+            lines: vec![line.clone()],
             channels: plans.iter().map(|plan| plan.config.clone()).collect(),
             resume: None,
         },
         lines: vec![LineSetup {
             device: Device::Serial(device.to_path_buf()),
-            baud: rate.bits_per_second(),
-            flow: Flow::None,
+            baud: line.rate.bits_per_second(),
+            flow: match line.avoid_xon_xoff {
+                true => Flow::Software,
+                false => Flow::None,
+            },
         }],
         ports,
         // Nobody asks it, and so two demonstrations are not in each other's way.

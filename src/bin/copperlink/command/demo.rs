@@ -16,14 +16,14 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
-use copperlink::proto::config::{Class, PortKind};
+use copperlink::proto::config::{Class, LineConfig, PortKind};
 use copperlink::proto::stats::LineState;
-use copperlink::proto::time::BitRate;
+use copperlink::proto::time::Instant as LinkInstant;
 use copperlink::shell::Snapshot;
-use copperlink::sim::Noise;
+use copperlink::sim::{Fault, Scenario, Side};
 
 use super::block_on;
-use super::simulate::{parse_rate, parse_share};
+use super::line_args::{LineArgs, no_ports};
 use crate::call::{
     ChannelPlan, Flow, FlowResult, Phase, Progress, Site, plan_generated, plan_recorded,
 };
@@ -32,7 +32,7 @@ use crate::media::Recording;
 use crate::outcome::{Failure, Verdict};
 use crate::report::call::{CallFacts, CallReport, CallTimes};
 use crate::report::{self, live::Live};
-use crate::simulated_line::{LineOptions, SimulatedLine};
+use crate::simulated_line::SimulatedLine;
 use crate::stop::StopSignals;
 use copperlink::shell::Clock;
 
@@ -42,18 +42,11 @@ use copperlink::shell::Clock;
 /// for byte with what was sent.
 #[derive(Debug, Args)]
 pub(crate) struct Demo {
-    /// What the line carries, bit/s
-    #[arg(long, value_name = "BIT/S", default_value = "38400", value_parser = parse_rate)]
-    rate: BitRate,
-    /// Probability that a bit is wrong
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
-    ber: f64,
-    /// How long the call is
-    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u64).range(1..=86_400))]
-    seconds: u64,
-    /// Where chance begins: the same seed, the same accidents
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[command(flatten)]
+    line: LineArgs,
+    /// How long the call is [default: 20, or 10 more than the line needs for all its changes]
+    #[arg(long, value_parser = clap::value_parser!(u64).range(1..=86_400))]
+    seconds: Option<u64>,
     /// Play a recorded call (pcap with RTP) in place of generated media
     #[arg(long, value_name = "FILE")]
     media: Option<PathBuf>,
@@ -70,14 +63,18 @@ impl Demo {
             })?),
             None => None,
         };
+        let scenario = self.line.scenario()?;
+        let told = told(&scenario);
+        let whole = self.whole(&scenario);
         block_on(async {
             let mut stop = StopSignals::listen()?;
             let plans = match &recording {
-                Some(recording) => plan_recorded(recording, self.rate, self.seed),
-                None => plan_generated(self.rate, self.seed),
+                Some(recording) => plan_recorded(recording, told.rate, self.line.seed),
+                None => plan_generated(told.rate, self.line.seed),
             };
             let started = Instant::now();
-            let ends = Ends::open(self.line(), &plans).await?;
+            let line = SimulatedLine::open(scenario, self.line.seed).map_err(no_ports)?;
+            let ends = Ends::open(line, &told, &plans).await?;
             tokio::select! {
                 up = ends.wait_until_up() => up?,
                 () = stop.next() => {
@@ -86,9 +83,10 @@ impl Demo {
             }
             let up_after = started.elapsed();
             let call = Call::start(plans, &ends);
-            let (times, results) = call.hold(self.whole(), &mut stop).await?;
+            let (times, results) = call.hold(whole, &mut stop).await?;
             let facts = CallFacts {
-                rate: self.rate,
+                line: self.line.line.clone(),
+                rate: told.rate,
                 up_after,
                 times,
             };
@@ -98,16 +96,12 @@ impl Demo {
         })
     }
 
-    fn line(&self) -> LineOptions {
-        LineOptions {
-            noise: Noise::bit_errors(self.ber),
-            seed: self.seed,
-            ..LineOptions::clean(self.rate)
+    fn whole(&self, scenario: &Scenario) -> Duration {
+        match (self.seconds, scenario.last_change()) {
+            (Some(seconds), _) => Duration::from_secs(seconds),
+            (None, Duration::ZERO) => SHORT_CALL,
+            (None, last_change) => last_change + AFTER_CHANGES,
         }
-    }
-
-    const fn whole(&self) -> Duration {
-        Duration::from_secs(self.seconds)
     }
 
     fn report(&self, report: &CallReport) -> Result<Verdict, Failure> {
@@ -123,6 +117,16 @@ impl Demo {
     }
 }
 
+/// What a technician tells both ends of a line.
+fn told(scenario: &Scenario) -> LineConfig {
+    let start = Side::BOTH.map(|side| scenario.conditions(side, LinkInstant::ZERO));
+    let [a, b] = &start;
+    LineConfig {
+        avoid_xon_xoff: start.iter().any(|way| way.fault == Fault::EatsXonXoff),
+        ..LineConfig::new("line", a.rate.min(b.rate))
+    }
+}
+
 /// The line and what is at its two ends.
 struct Ends {
     sites: [Site; 2],
@@ -130,11 +134,11 @@ struct Ends {
 }
 
 impl Ends {
-    async fn open(options: LineOptions, plans: &[ChannelPlan]) -> Result<Self, Failure> {
-        let rate = options.rate;
-        let mut line = SimulatedLine::open(options).map_err(|error| {
-            Failure::CannotRun(format!("no pseudo terminals can be had: {error}"))
-        })?;
+    async fn open(
+        mut line: SimulatedLine,
+        told: &LineConfig,
+        plans: &[ChannelPlan],
+    ) -> Result<Self, Failure> {
         let [a, b] = line.paths().map(std::path::Path::to_path_buf);
         let line = tokio::spawn(async move {
             if let Err(error) = line.run().await {
@@ -143,8 +147,8 @@ impl Ends {
             }
         });
         let sites = [
-            Site::open("demo-a", &a, rate, plans).await?,
-            Site::open("demo-b", &b, rate, plans).await?,
+            Site::open("demo-a", &a, told, plans).await?,
+            Site::open("demo-b", &b, told, plans).await?,
         ];
         Ok(Self { sites, line })
     }
@@ -313,6 +317,9 @@ impl Call {
     }
 }
 
+/// Without `--seconds`: on a line that stays as it is, and after the last change of another.
+const SHORT_CALL: Duration = Duration::from_secs(20);
+const AFTER_CHANGES: Duration = Duration::from_secs(10);
 /// A link that is not up by then will not come up.
 const UP_WITHIN: Duration = Duration::from_secs(10);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
@@ -320,3 +327,42 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// What is on its way at the end: time for media to arrive, and for control to be sent again.
 const LISTEN_AT_LEAST: Duration = Duration::from_millis(600);
 const LISTEN_AT_MOST: Duration = Duration::from_secs(5);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::lines;
+    use clap::Parser;
+
+    #[derive(Parser)]
+    struct Cli {
+        #[command(flatten)]
+        demo: Demo,
+    }
+
+    #[test]
+    fn a_call_lasts_as_long_as_the_line_has_something_to_show() {
+        let whole = |args: &[&str], line| {
+            let cli = Cli::try_parse_from([&["demo"], args].concat());
+            let demo = cli.unwrap_or_else(|error| panic!("{error}")).demo;
+            demo.whole(&lines::find(line).unwrap()).as_secs()
+        };
+        assert_eq!(whole(&[], "clean"), 20);
+        assert_eq!(whole(&[], "noisy-one-way"), 20);
+        assert_eq!(whole(&[], "changing-weather"), 70);
+        assert_eq!(whole(&["--seconds", "7"], "changing-weather"), 7);
+    }
+
+    #[test]
+    fn both_ends_are_told_what_the_line_is_like_at_the_start() {
+        for (line, rate, avoids) in [
+            ("clean", 38_400, false),
+            ("uneven-modems", 16_800, false),
+            ("eats-xon-xoff", 28_800, true),
+        ] {
+            let told = told(&lines::find(line).unwrap());
+            assert_eq!(told.rate.bits_per_second(), rate);
+            assert_eq!(told.avoid_xon_xoff, avoids, "{line}");
+        }
+    }
+}

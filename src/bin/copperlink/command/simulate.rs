@@ -3,54 +3,53 @@
 
 use std::fs;
 use std::io::{self, ErrorKind};
+use std::ops::Range;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use serde::Serialize;
 
-use copperlink::proto::time::BitRate;
-use copperlink::sim::{Bursts, LineModelConfig, Noise};
+use copperlink::sim::scenario::{Directions, Weather};
+use copperlink::sim::{Bursts, Fault, Scenario, Side, Wiring};
 
 use super::block_on;
+use super::line_args::{LineArgs, no_ports, parse_share};
+use crate::lines;
 use crate::outcome::{Failure, Verdict};
 use crate::report::{self, Table};
-use crate::simulated_line::{Cut, DirectionStats, End, LineOptions, SimulatedLine};
+use crate::simulated_line::{DirectionStats, SimulatedLine};
 use crate::stop::StopSignals;
 
 /// Simulate a line between two pseudo terminals
 ///
 /// Prints the two ports, which other programs open as serial ports, and carries bytes between
-/// them until ctrl-C or SIGTERM. When the programs set their ports to different speeds, the bytes
+/// them until ctrl-C or SIGTERM. The times of a line count from there. When the programs set their ports to different speeds, the bytes
 /// arrive garbled, as they would over wires.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
-    /// What the line carries, bit/s
-    #[arg(long, value_name = "BIT/S", default_value = "38400", value_parser = parse_rate)]
-    rate: BitRate,
-    /// Probability that a bit is wrong
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
-    ber: f64,
+    #[command(flatten)]
+    line: LineArgs,
+    /// Show the lines that have a name, and do nothing else
+    #[arg(long)]
+    list: bool,
     /// Bursts of errors: mean length in ms, mean gap in s, probability of a wrong bit inside
     #[arg(long, value_name = "MS,GAP_S,BER")]
     burst: Option<Burst>,
     /// Probability that a byte is lost
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
-    lost: f64,
+    #[arg(long, value_name = "RATE", value_parser = parse_share)]
+    lost: Option<f64>,
     /// Probability that a stray byte follows a byte
-    #[arg(long, value_name = "RATE", default_value = "0", value_parser = parse_share)]
-    inserted: f64,
+    #[arg(long, value_name = "RATE", value_parser = parse_share)]
+    inserted: Option<f64>,
     /// Delay from one end to the other, ms
-    #[arg(long, value_name = "MS", default_value_t = 0, value_parser = clap::value_parser!(u64).range(0..=60_000))]
-    delay: u64,
+    #[arg(long, value_name = "MS", value_parser = clap::value_parser!(u64).range(0..=60_000))]
+    delay: Option<u64>,
     /// Bytes that wait at each end's side, as in a modem
-    #[arg(long, value_name = "BYTES", default_value_t = LineModelConfig::BUFFER as u64, value_parser = clap::value_parser!(u64).range(1..=1 << 20))]
-    buffer: u64,
-    /// Where chance begins: the same seed, the same accidents
-    #[arg(long, default_value_t = 1)]
-    seed: u64,
+    #[arg(long, value_name = "BYTES", value_parser = clap::value_parser!(u32).range(1..=1 << 20))]
+    buffer: Option<u32>,
     /// Cut the line AT seconds after the start, FOR seconds; may be given several times
     #[arg(long, value_name = "AT,FOR")]
     cut: Vec<CutArg>,
@@ -79,17 +78,29 @@ pub(crate) struct Simulate {
 struct Burst(Bursts);
 
 /// `AT,FOR`.
-#[derive(Clone, Copy, Debug)]
-struct CutArg(Cut);
+#[derive(Clone, Debug)]
+struct CutArg(Range<Duration>);
+
+/// One of the two ends.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum End {
+    /// The first.
+    A,
+    /// The second.
+    B,
+}
 
 impl Simulate {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
+        if self.list {
+            report::lines::show(&lines::built_in()?, self.json)?;
+            return Ok(Verdict::Done);
+        }
+        let scenario = self.scenario()?;
         block_on(async {
             // Before anything is printed: whoever reads the ports may stop us at once.
             let mut stop = StopSignals::listen()?;
-            let mut line = SimulatedLine::open(self.options()).map_err(|error| {
-                Failure::CannotRun(format!("no pseudo terminals can be had: {error}"))
-            })?;
+            let mut line = SimulatedLine::open(scenario, self.line.seed).map_err(no_ports)?;
             let ports = line.paths().map(Path::to_path_buf);
             let wanted = [&self.link_a, &self.link_b];
             let mut links = Vec::new();
@@ -118,24 +129,37 @@ impl Simulate {
         })
     }
 
-    fn options(&self) -> LineOptions {
-        LineOptions {
-            rate: self.rate,
-            noise: Noise {
-                bit_error_rate: self.ber,
-                bursts: self.burst.map(|burst| burst.0),
-                lost_byte_rate: self.lost,
-                inserted_byte_rate: self.inserted,
-                idle_byte_rate: 0.0,
-            },
-            delay: Duration::from_millis(self.delay),
-            // The range of the option fits everywhere.
-            buffer: usize::try_from(self.buffer).unwrap_or(usize::MAX),
-            seven_bits: self.seven_bits,
-            cuts: self.cut.iter().map(|cut| cut.0).collect(),
-            loopback: self.loopback,
-            seed: self.seed,
+    /// The line, with what the options say in place of what it says itself.
+    fn scenario(&self) -> Result<Scenario, Failure> {
+        let mut scenario = self.line.scenario()?;
+        scenario.fix(Weather {
+            bursts: self.burst.map(|burst| Some(burst.0)),
+            lost_byte_rate: self.lost,
+            inserted_byte_rate: self.inserted,
+            fault: self.seven_bits.then_some(Fault::SevenBits),
+            wiring: self.loopback.map(|_| Wiring::Straight),
+            ..Weather::default()
+        });
+        if let Some(millis) = self.delay {
+            scenario.delay = Duration::from_millis(millis);
         }
+        if let Some(bytes) = self.buffer {
+            scenario.buffer = bytes as usize;
+        }
+        let looped = self.loopback.map(|end| match end {
+            End::A => Side::A,
+            End::B => Side::B,
+        });
+        if looped.is_some() || !self.cut.is_empty() {
+            // The end that hears nothing does so to the end.
+            let to = looped.map_or(Directions::Both, Directions::From);
+            let cuts: Vec<_> = self.cut.iter().map(|cut| cut.0.clone()).collect();
+            scenario.set_cuts(to, &cuts);
+        }
+        if let Some(end) = looped {
+            scenario.loop_back(end);
+        }
+        Ok(scenario)
     }
 
     fn report(&self, stats: [DirectionStats; 2]) -> Result<Verdict, Failure> {
@@ -278,10 +302,10 @@ impl FromStr for CutArg {
 
     fn from_str(text: &str) -> Result<Self, String> {
         match numbers(text) {
-            Some([at, lasts]) if at <= A_DAY && lasts <= A_DAY => Ok(Self(Cut {
-                at: Duration::from_secs_f64(at),
-                lasts: Duration::from_secs_f64(lasts),
-            })),
+            Some([at, lasts]) if at <= A_DAY && lasts <= A_DAY => {
+                let [at, end] = [at, at + lasts].map(Duration::from_secs_f64);
+                Ok(Self(at..end))
+            }
             _ => {
                 Err("expected two numbers of seconds: when and how long, for instance 10,3".into())
             }
@@ -297,23 +321,6 @@ fn numbers<const N: usize>(text: &str) -> Option<[f64; N]> {
         .collect::<Option<_>>()?;
     let good = numbers.iter().all(|n: &f64| n.is_finite() && *n >= 0.0);
     numbers.try_into().ok().filter(|_| good)
-}
-
-/// A bit rate that a line can have.
-pub(super) fn parse_rate(text: &str) -> Result<BitRate, String> {
-    let rate = text.parse().ok().and_then(BitRate::new);
-    rate.ok_or_else(|| {
-        let (least, most) = (BitRate::MIN, BitRate::MAX);
-        let (least, most) = (least.bits_per_second(), most.bits_per_second());
-        format!("expected {least} to {most} bit/s")
-    })
-}
-
-/// A probability.
-pub(super) fn parse_share(text: &str) -> Result<f64, String> {
-    let share = text.parse().ok();
-    let share = share.filter(|share| (0.0..=1.0).contains(share));
-    share.ok_or_else(|| "expected a probability from 0 to 1, for instance 1e-4".to_owned())
 }
 
 /// In seconds; no simulation waits longer for anything.

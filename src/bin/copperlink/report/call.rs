@@ -15,7 +15,9 @@ use crate::call::FlowResult;
 /// How a call went.
 #[derive(Debug, Serialize)]
 pub(crate) struct CallReport {
-    /// What the line carries, bit/s.
+    /// The line, by the name it was asked for with.
+    line: String,
+    /// What the line carries at the start, bit/s.
     rate_bps: u32,
     /// From the first packet to the last.
     seconds: f64,
@@ -56,9 +58,11 @@ struct Delay {
 }
 
 /// The call as a whole.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct CallFacts {
-    /// What the line carries.
+    /// The line, by the name it was asked for with.
+    pub(crate) line: String,
+    /// What the line carries at the start.
     pub(crate) rate: BitRate,
     /// From opening the devices until both ends were up.
     pub(crate) up_after: Duration,
@@ -82,10 +86,11 @@ impl CallReport {
     pub(crate) fn new(facts: CallFacts, results: Vec<FlowResult>, stats: [&Stats; 2]) -> Self {
         let mut flows: Vec<Flow> = results
             .into_iter()
-            .map(|result| Flow::new(facts, result, stats))
+            .map(|result| Flow::new(&facts, result, stats))
             .collect();
         flows.sort_by_key(|flow| flow.from);
         Self {
+            line: facts.line,
             rate_bps: facts.rate.bits_per_second(),
             seconds: facts.times.lasted.as_secs_f64(),
             interrupted: facts.times.interrupted,
@@ -137,8 +142,8 @@ impl CallReport {
             false => "",
         };
         let mut out = format!(
-            "{:.0} s of call{ended} over a line of {} bit/s, up after {} ms\n\n{table}\n",
-            self.seconds, self.rate_bps, self.up_after_ms
+            "{:.0} s of call{ended} over the line {} ({} bit/s), up after {} ms\n\n{table}\n",
+            self.seconds, self.line, self.rate_bps, self.up_after_ms
         );
         if self.is_good() {
             out.push_str(
@@ -169,7 +174,7 @@ impl CallReport {
 }
 
 impl Flow {
-    fn new(facts: CallFacts, result: FlowResult, stats: [&Stats; 2]) -> Self {
+    fn new(facts: &CallFacts, result: FlowResult, stats: [&Stats; 2]) -> Self {
         let rtcp = result.port.kind == PortKind::Rtcp;
         let of_flow = |c: &&ChannelStats| c.id == result.port.channel && c.rtcp == rtcp;
         let channel = stats[result.from].channels.iter().find(of_flow);
@@ -289,6 +294,7 @@ mod tests {
             channels: Vec::new(),
         };
         let facts = CallFacts {
+            line: "clean".into(),
             rate: BitRate::new(38_400).unwrap(),
             up_after: Duration::from_millis(300),
             times: CallTimes {

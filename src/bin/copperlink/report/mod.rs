@@ -11,6 +11,7 @@ use serde::Serialize;
 use crate::outcome::Failure;
 
 pub(crate) mod call;
+pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod number;
 pub(crate) mod setup;

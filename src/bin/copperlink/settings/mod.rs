@@ -8,6 +8,8 @@ use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
 
+use serde::de::DeserializeOwned;
+
 use copperlink::shell::LinkSetup;
 
 use conflicts::find_conflicts;
@@ -25,8 +27,33 @@ mod resolve;
 /// # Errors
 /// When it cannot be read, or with everything that is wrong in it.
 pub(crate) fn load(path: &Path) -> Result<LinkSetup, SettingsError> {
-    let shown = path.display().to_string();
+    let text = read_text("settings", path)?;
+    parse(&text).map_err(|problems| SettingsError::Wrong {
+        path: path.display().to_string(),
+        text,
+        problems,
+    })
+}
+
+/// Understands a text that describes a `T`. `path` is where it is from.
+///
+/// # Errors
+/// What is wrong in it.
+pub(crate) fn parse_as<T: DeserializeOwned>(path: &str, text: String) -> Result<T, SettingsError> {
+    raw::read_as(&text).map_err(|problems| SettingsError::Wrong {
+        path: path.to_owned(),
+        text,
+        problems,
+    })
+}
+
+/// The text of a file; `kind` says what for.
+///
+/// # Errors
+/// When it cannot be read, or is no text.
+pub(crate) fn read_text(kind: &'static str, path: &Path) -> Result<String, SettingsError> {
     let unreadable = |why: String| SettingsError::Unreadable {
+        kind,
         path: path.display().to_string(),
         why,
     };
@@ -36,14 +63,9 @@ pub(crate) fn load(path: &Path) -> Result<LinkSetup, SettingsError> {
             "it is larger than {MOST_BYTES} bytes, so it is something else"
         )));
     }
-    let text = String::from_utf8(bytes).map_err(|error| {
+    String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
         unreadable(format!("it is no text: byte {} is not UTF-8", at + 1))
-    })?;
-    parse(&text).map_err(|problems| SettingsError::Wrong {
-        path: shown,
-        text,
-        problems,
     })
 }
 

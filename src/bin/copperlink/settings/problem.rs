@@ -48,8 +48,10 @@ impl Problem {
 #[derive(Debug, Error)]
 pub(crate) enum SettingsError {
     /// The file could not be read at all.
-    #[error("cannot read the settings file {path}: {why}")]
+    #[error("cannot read the {kind} file {path}: {why}")]
     Unreadable {
+        /// What it is for.
+        kind: &'static str,
         /// The file.
         path: String,
         /// Why, in words.

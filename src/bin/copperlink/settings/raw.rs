@@ -67,10 +67,7 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> RawFile {
     let (root, errors) = DeTable::parse_recoverable(text);
     if !errors.is_empty() {
         // What stands behind a slip of the pen is guesswork; only the slips are reported.
-        problems.extend(errors.iter().map(|error| {
-            let at = error.span().unwrap_or(0..0);
-            Problem::new(at, error.message(), "expected TOML: key = value")
-        }));
+        problems.extend(errors.iter().map(slip_of_the_pen));
         file.unreadable = 1;
         return file;
     }
@@ -90,6 +87,28 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> RawFile {
         }
     }
     file
+}
+
+/// Reads the whole text as one `T`, up to the first thing that is wrong.
+pub(super) fn read_as<T: DeserializeOwned>(text: &str) -> Result<T, Vec<Problem>> {
+    let (_, errors) = DeTable::parse_recoverable(text);
+    if !errors.is_empty() {
+        return Err(errors.iter().map(slip_of_the_pen).collect());
+    }
+    toml::from_str(text).map_err(|error| {
+        let at = error.span().unwrap_or(0..0);
+        vec![in_words(at.clone(), key_at(text, at), error.message())]
+    })
+}
+
+/// The key at a place, or that of the value at it.
+fn key_at(text: &str, at: Range<usize>) -> &str {
+    let before = text.get(..at.start).unwrap_or_default().trim_end();
+    let key = match before.strip_suffix('=') {
+        Some(before) => before.trim_end().rsplit([' ', '\t', '\n', '{', ',']).next(),
+        None => text.get(at),
+    };
+    key.unwrap_or_default()
 }
 
 fn table(value: Spanned<DeValue<'_>>) -> Result<(Range<usize>, DeTable<'_>), Range<usize>> {
@@ -173,6 +192,11 @@ fn entry<T: DeserializeOwned>(
     }
 }
 
+fn slip_of_the_pen(error: &toml::de::Error) -> Problem {
+    let at = error.span().unwrap_or(0..0);
+    Problem::new(at, error.message(), "expected TOML: key = value")
+}
+
 /// The key that serde misses.
 fn missing(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
@@ -202,12 +226,14 @@ fn in_words(at: Range<usize>, key: &str, message: &str) -> Problem {
             format!("expected {expected}"),
         );
     }
-    let found = what.strip_prefix("invalid type: ").unwrap_or(what);
-    Problem::new(
-        at,
-        format!("`{key}` has the wrong type: {found}"),
-        format!("expected {expected}"),
-    )
+    let what = match what.strip_prefix("invalid type: ") {
+        Some(found) => format!("`{key}` has the wrong type: {found}"),
+        None => {
+            let found = what.strip_prefix("invalid value: ").unwrap_or(what);
+            format!("`{key}` cannot be this: {found}")
+        }
+    };
+    Problem::new(at, what, format!("expected {expected}"))
 }
 
 #[cfg(test)]
