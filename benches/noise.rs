@@ -7,8 +7,8 @@
 //! rates, call, weather, cpu; or `day [HOURS]`, a call of 24 hours or as many. Without a name all
 //! tables but `day`.
 
-#[path = "noise/timed.rs"]
-mod timed;
+#[path = "noise/cpu.rs"]
+mod cpu;
 
 use std::env;
 use std::time::{Duration, Instant as Machine};
@@ -17,8 +17,6 @@ use copperlink::proto::stats::OutgoingStats;
 use copperlink::proto::time::{BitRate, Instant};
 use copperlink::sim::measure::{BulkRun, CallFigures, CallRun, Setup, Weather, limit};
 use copperlink::sim::{Bursts, Noise, Side};
-
-use timed::Timed;
 
 /// A table, and the name that asks for it.
 type Table = (&'static str, fn());
@@ -30,7 +28,7 @@ const TABLES: [Table; 7] = [
     ("rates", rates),
     ("call", call),
     ("weather", weather),
-    ("cpu", cpu),
+    ("cpu", cpu::table),
 ];
 
 /// Bit error rates, and the goal for the share of the line in percent (row 4) where there is one.
@@ -185,7 +183,7 @@ fn call() {
         LOAD * 100.0
     );
     println!(
-        "  {:<10} {:>11} {:>9} {:>12} {:>9} {:>9} {:>9} {:>6} {:>8}   goals",
+        "  {:<10} {:>11} {:>9} {:>12} {:>9} {:>9} {:>9} {:>7} {:>8}   goals",
         "noise",
         "audio lost",
         "in time",
@@ -218,7 +216,7 @@ fn call() {
             worst = losses.fold(worst, f64::max);
         }
         println!(
-            "  {:<10} {:>9.2} % {:>7.2} % {:>10.2} % {:>9} {:>9} {:>9} {:>4.0} % {:>6.0} %   {goal}",
+            "  {:<10} {:>9.2} % {:>7.2} % {:>10.2} % {:>9} {:>9} {:>9} {:>5.1} % {:>6.0} %   {goal}",
             format!("BER {ber:.0e}"),
             all.audio_loss() * 100.0,
             all.video_in_time() * 100.0,
@@ -228,6 +226,20 @@ fn call() {
             wrong,
             load * 100.0,
             worst * 100.0,
+        );
+    }
+    println!("  what such pictures allow without noise, as parity and repeats fill the line");
+    for load in [0.9, 0.95, 1.0] {
+        let setup = setup(38_400, Noise::NONE, 1);
+        let mut run = CallRun::new(&setup, load, seconds(121)).expect("valid");
+        run.run_until(seconds(140));
+        run.finish();
+        let total = run.total();
+        println!(
+            "  load {:<5.0} {:>9.2} % {:>7.2} %",
+            load * 100.0,
+            total.audio_loss() * 100.0,
+            total.video_in_time() * 100.0,
         );
     }
     println!("  frames over time, bytes + parity / parity of express frames, every 5 s, one seed");
@@ -371,41 +383,6 @@ fn day(hours: f64) {
             started.elapsed(),
             10.0 * hours,
         );
-    }
-}
-
-fn cpu() {
-    let span = 60;
-    println!(
-        "processor time of each end for a second of line, 921600 bit/s, full of bulk, {span} s (goal < 25 %)"
-    );
-    println!(
-        "  {:<10} {:<10} {:>10} {:>10} {:>10} {:>12} {:>14}",
-        "noise", "direction", "A", "B", "goodput", "calls / s", "us / KiB"
-    );
-    for ber in [0.0, 1e-3, 3e-3] {
-        for (name, from) in [("one way", &[Side::A][..]), ("both ways", &Side::BOTH)] {
-            let setup = setup(921_600, Noise::bit_errors(ber), 1);
-            let mut run = Timed::new(&setup, from);
-            run.run_until(seconds(5));
-            let before = run.used();
-            run.run_until(seconds(5 + span));
-            let used = run.used();
-            let [a, b] = [0, 1].map(|side| used[side].time - before[side].time);
-            let share = |time: Duration| time.as_secs_f64() / span as f64 * 100.0;
-            // Of both ends: each byte is sent by one and received by the other.
-            let passed: u64 = (0..2).map(|side| used[side].sent - before[side].sent).sum();
-            let goodput = (used[1].delivered - before[1].delivered) as f64 / span as f64;
-            println!(
-                "  {:<10} {name:<10} {:>8.2} % {:>8.2} % {:>8.2} % {:>12} {:>14.1}",
-                format!("BER {ber:.0e}"),
-                share(a),
-                share(b),
-                goodput / 92_160.0 * 100.0,
-                (used[0].calls - before[0].calls) / span,
-                (a + b).as_secs_f64() * 1e6 / (passed as f64 / 1024.0),
-            );
-        }
     }
 }
 

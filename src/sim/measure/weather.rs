@@ -82,11 +82,11 @@ mod tests {
     fn a_curve_has_settled_where_it_stays_near_its_end() {
         let weather = Weather {
             phases: &[Noise::NONE; 4],
-            seconds: 10,
+            seconds: 12,
         };
-        let up = [0.0, 0.0, 0.0, 0.5, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0];
-        let down = [2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
-        let uneven = [0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 0.0];
+        let up = [0.0, 0.0, 0.0, 0.5, 0.9, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+        let down = [2.0, 1.5, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0];
+        let uneven = [0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0, 0.0, 0.0, 3.0];
         let curve = [up, up, down, uneven].concat();
         assert_eq!(weather.settled(&curve, 0.9), [4, 0, 0]);
     }
