@@ -259,7 +259,7 @@ const PORTS: [Port; 3] = [Setup::AUDIO, Setup::VIDEO, Setup::CONTROL];
 /// The equipment is silent up to then: the link comes up.
 const START: Instant = Instant::from_micros(1_000_000);
 /// Voice, control, and reports take so much of the line, bytes a second.
-const BESIDE_VIDEO: f64 = 1500.0;
+const BESIDE_VIDEO: f64 = 1480.0;
 
 #[cfg(test)]
 mod tests {
