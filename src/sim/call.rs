@@ -25,6 +25,19 @@ struct Stream {
     until: Option<Instant>,
     sent: VecDeque<(Instant, Bytes)>,
     tally: Tally,
+    /// What is to be told of each datagram, where somebody follows.
+    outcomes: Option<VecDeque<Outcome>>,
+}
+
+/// What became of one datagram.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    /// When the equipment sent it.
+    pub sent: Instant,
+    /// When it arrived; `None` when it is lost.
+    pub arrived: Option<Instant>,
+    /// The datagram.
+    pub datagram: Bytes,
 }
 
 /// What became of the datagrams of one port in one direction.
@@ -42,9 +55,9 @@ pub struct Tally {
     pub lost: u64,
     /// Arrived, but not sent, or not in this place: damaged, twice, or out of order.
     pub wrong: u64,
-    /// One-way delay of each that arrived.
+    /// One-way delay of each that arrived; empty where the port is followed.
     pub delays: Vec<Duration>,
-    /// When each arrived.
+    /// When each arrived; empty where the port is followed.
     pub arrivals: Vec<Instant>,
 }
 
@@ -83,6 +96,7 @@ impl Call {
             until,
             sent,
             tally,
+            outcomes: None,
         });
     }
 
@@ -93,6 +107,27 @@ impl Call {
             .iter()
             .find(|stream| stream.from == from && stream.port == port)?;
         Some(&stream.tally)
+    }
+
+    /// From now on what becomes of each datagram of a port waits for [`Call::poll_outcome`]. Its
+    /// tally only counts, so that days of call find room.
+    pub fn follow(&mut self, from: Side, port: Port) {
+        if let Some(stream) = self.stream_mut(from, port) {
+            stream.outcomes.get_or_insert_default();
+        }
+    }
+
+    /// What became of the next datagram of a port that is followed, in the order in which they
+    /// were sent; `None` while that is open. One that was refused comes at once.
+    pub fn poll_outcome(&mut self, from: Side, port: Port) -> Option<Outcome> {
+        self.stream_mut(from, port)?.outcomes.as_mut()?.pop_front()
+    }
+
+    /// Nothing more is waited for: what is open is lost.
+    pub fn give_up(&mut self) {
+        for stream in &mut self.streams {
+            stream.lose(stream.sent.len());
+        }
     }
 
     /// Datagrams of a port whose fate is open.
@@ -125,16 +160,17 @@ impl Call {
     fn collect(&mut self, world: &mut World) {
         for side in Side::BOTH {
             while let Some((at, port, datagram)) = world.poll_datagram(side) {
-                let from = side.other();
-                let stream = self
-                    .streams
-                    .iter_mut()
-                    .find(|stream| stream.from == from && stream.port == port);
-                if let Some(stream) = stream {
+                if let Some(stream) = self.stream_mut(side.other(), port) {
                     stream.take(at, &datagram);
                 }
             }
         }
+    }
+
+    fn stream_mut(&mut self, from: Side, port: Port) -> Option<&mut Stream> {
+        self.streams
+            .iter_mut()
+            .find(|stream| stream.from == from && stream.port == port)
     }
 }
 
@@ -154,6 +190,7 @@ impl Stream {
                 Ok(()) => self.sent.push_back((world.now(), datagram)),
                 Err(Refused::NoSuchPort | Refused::TooLarge { .. } | Refused::QueueFull) => {
                     self.tally.refused += 1;
+                    self.tell(world.now(), None, datagram);
                 }
             }
         }
@@ -164,13 +201,41 @@ impl Stream {
             self.tally.wrong += 1;
             return;
         };
-        self.tally.lost += place as u64;
-        self.sent.drain(..place);
-        if let Some((sent, _)) = self.sent.pop_front() {
-            self.tally.delays.push(at.since(sent));
-        }
-        self.tally.arrivals.push(at);
+        self.lose(place);
         self.tally.delivered += 1;
         self.tally.delivered_bytes += datagram.len() as u64;
+        let Some((sent, datagram)) = self.sent.pop_front() else {
+            return;
+        };
+        if self.outcomes.is_some() {
+            self.tell(sent, Some(at), datagram);
+        } else {
+            self.tally.delays.push(at.since(sent));
+            self.tally.arrivals.push(at);
+        }
+    }
+
+    /// The oldest so many will not come any more.
+    fn lose(&mut self, count: usize) {
+        self.tally.lost += count as u64;
+        for (sent, datagram) in self.sent.drain(..count) {
+            if let Some(outcomes) = &mut self.outcomes {
+                outcomes.push_back(Outcome {
+                    sent,
+                    arrived: None,
+                    datagram,
+                });
+            }
+        }
+    }
+
+    fn tell(&mut self, sent: Instant, arrived: Option<Instant>, datagram: Bytes) {
+        if let Some(outcomes) = &mut self.outcomes {
+            outcomes.push_back(Outcome {
+                sent,
+                arrived,
+                datagram,
+            });
+        }
     }
 }

@@ -9,18 +9,21 @@ pub mod call;
 mod fault;
 mod line_clock;
 pub mod line_model;
+pub mod measure;
 pub mod noise;
 pub mod rng;
 pub mod scenario;
+mod steady;
 pub mod traffic;
 pub mod world;
 
-pub use call::{Call, Tally};
+pub use call::{Call, Outcome, Tally};
 pub use fault::Fault;
 pub use line_model::{LineModel, LineModelConfig, LineModelStats};
 pub use noise::{Bursts, Noise};
 pub use rng::Rng;
 pub use scenario::Scenario;
+pub use steady::Steady;
 pub use traffic::{
     AudioConfig, AudioSource, ControlConfig, ControlSource, Source, VideoConfig, VideoSource,
 };

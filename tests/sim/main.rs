@@ -10,6 +10,7 @@ mod fairness;
 mod goodput;
 mod headers;
 mod long;
+mod noise;
 mod overload;
 mod real_time;
 mod recognition;
