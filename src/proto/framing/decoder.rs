@@ -97,6 +97,8 @@ pub(crate) struct Decoder {
     lengths: [usize; 4],
     /// The line counts as noisy for so many more bytes.
     noisy: usize,
+    /// The number that comes next, as far as it travels.
+    expected: u64,
 }
 
 impl Default for Decoder {
@@ -115,6 +117,7 @@ impl Default for Decoder {
             lengths: [0; 4],
             // A line that comes up in noise must come up.
             noisy: NOISY,
+            expected: 0,
         }
     }
 }
@@ -182,7 +185,8 @@ impl Decoder {
         if self.join(chunk, judge) || (self.is_noisy() && self.search(chunk, depth, judge)) {
             return;
         }
-        let (given_up, bytes) = self.held.push(chunk);
+        let begins = header::begins(chunk, self.expected);
+        let (given_up, bytes) = self.held.push(chunk, begins);
         self.bad(given_up, bytes);
     }
 
@@ -265,7 +269,8 @@ impl Decoder {
         // Small code bytes fit by chance: what has the parity that worked last is the best guess.
         let order = self.order;
         let rank = |fitting: Fit| order.iter().position(|&parity| fitting.has(parity));
-        ways.sort_by_key(|&(way, fitting)| (way.gap.is_some(), rank(fitting)));
+        let held = &self.held;
+        ways.sort_by_key(|&(way, fit)| (way.gap.is_some(), !held.begins(way), rank(fit)));
         let exact = |this: &mut Self| this.join_ways(&ways, chunk, false, judge);
         if self.with_a_part(4, exact) {
             return true;
@@ -357,10 +362,9 @@ impl Decoder {
         let wrong = parity.repair(&mut scratch, &mut taken);
         self.work = self.work.saturating_sub(taken);
         let mut verdict = Verdict::Bad;
-        // Without a wrong byte it is what was judged before.
-        if let (Some(wrong @ 1..), Some(stuffed)) = (wrong, parity.stuffed_len(wire.len())) {
+        if let (Some(wrong), Some(stuffed)) = (wrong, parity.stuffed_len(wire.len())) {
             verdict = self.judge(&scratch[..stuffed], parity, allowed, judge);
-            if verdict != Verdict::Bad {
+            if verdict != Verdict::Bad && wrong > 0 {
                 self.on_repaired(wrong);
             }
         }
@@ -397,10 +401,20 @@ impl Decoder {
             parity,
             guessed: allowed.guessed,
         });
-        if verdict != Verdict::Bad
-            && let Some(place) = self.order.iter().position(|&known| known == parity)
-        {
+        if verdict == Verdict::Bad {
+            return verdict;
+        }
+        if let Some(place) = self.order.iter().position(|&known| known == parity) {
             self.order[..=place].rotate_right(1);
+        }
+        if let Some(header) = header::read(&mut self.decoded.as_slice())
+            && !matches!(header.kind, header::FrameKind::Service(_))
+        {
+            let next = header.number(self.expected) + 1;
+            // A frame that was interrupted comes behind later ones; a session begins at zero.
+            if next > self.expected || self.expected - next > MOST_LATER {
+                self.expected = next;
+            }
         }
         verdict
     }
@@ -461,6 +475,8 @@ impl Fit {
     }
 }
 
+/// So many numbers may an ordinary frame come behind those that interrupted it.
+const MOST_LATER: u64 = 256;
 /// Parities that are tried on a damaged frame.
 const MOST_PARITIES: usize = Parity::ALL.len();
 const MOST_PARITY: usize = 24;

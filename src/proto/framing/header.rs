@@ -76,6 +76,8 @@ pub(crate) const SHORT_WINDOW: u64 = 1 << SHORT_BITS;
 const SHORT_BITS: u32 = 5;
 const LONG_BITS: u32 = 13;
 const LONG_FLAG: u8 = 0x20;
+/// A frame that is about to come has a number as near as this.
+const NEAR: u64 = 16;
 
 /// Appends the header of a numbered frame.
 pub(crate) fn write(kind: FrameKind, number: u64, form: NumberForm, out: &mut Vec<u8>) {
@@ -98,6 +100,26 @@ pub(crate) fn write(kind: FrameKind, number: u64, form: NumberForm, out: &mut Ve
 /// Whether a frame that begins with this byte is an ordinary one.
 pub(crate) const fn is_ordinary(first: u8) -> bool {
     first >> 6 == 0
+}
+
+/// Whether a piece of the line looks like the begin of an ordinary frame that may come when the number
+/// `expected` is next. One piece in four thousand does by
+/// chance.
+pub(crate) fn begins(piece: &[u8], expected: u64) -> bool {
+    // Behind the COBS code byte; when that is 2, the second byte is a zero.
+    let &[code, first, second, ..] = piece else {
+        return false;
+    };
+    if !is_ordinary(first) || first & LONG_FLAG == 0 || code < 2 {
+        return false;
+    }
+    let second = if code == 2 { 0 } else { second };
+    let header = Header {
+        kind: FrameKind::Ordinary,
+        low: u64::from(first & 0x1F) | u64::from(second) << SHORT_BITS,
+        bits: LONG_BITS,
+    };
+    (expected..expected + NEAR).contains(&header.number(expected))
 }
 
 /// Takes a header off the front; `None` when there is no such header.

@@ -1,7 +1,8 @@
 //! The parts of frames that were interrupted, and the ways to put them together.
 
+use super::super::parity::blocks;
 use super::super::{MAX_WIRE, cobs};
-use super::{Allowed, Fit};
+use super::{Allowed, Fit, MOST_PARITY};
 
 /// Parts of a frame that may still become whole.
 #[derive(Debug, Default)]
@@ -16,6 +17,8 @@ struct Part {
     end: usize,
     /// If a frame begins with this part: where its code bytes lead, beyond all that is held.
     overhang: usize,
+    /// It looks as if a frame began here.
+    begins: bool,
 }
 
 /// Which of the held parts belong to a frame whose last part is the chunk that just came.
@@ -73,9 +76,22 @@ impl Held {
         (unused, start + without)
     }
 
-    /// Keeps a part; says how many older ones had to be given up for it, and their bytes.
-    pub(super) fn push(&mut self, bytes: &[u8]) -> (usize, usize) {
+    /// Whether a way begins where a frame seems to.
+    pub(super) fn begins(&self, way: Way) -> bool {
+        self.parts[way.from].begins
+    }
+
+    /// Keeps a part, which `begins` a frame or not; says how many older ones had to be given up for it, and their bytes.
+    pub(super) fn push(&mut self, bytes: &[u8], begins: bool) -> (usize, usize) {
         let (mut given_up, before) = (0, self.bytes.len());
+        if begins {
+            // What may have begun wrongly is kept for one frame more.
+            let old = self.starts().nth(1).unwrap_or(0);
+            for _ in 0..old {
+                self.remove_first();
+                given_up += 1;
+            }
+        }
         while !self.parts.is_empty()
             && (self.bytes.len() + bytes.len() > MAX_WIRE || self.parts.len() >= MAX_PARTS)
         {
@@ -91,6 +107,7 @@ impl Held {
         self.parts.push(Part {
             end: self.bytes.len(),
             overhang: behind.overhang(0),
+            begins,
         });
         (given_up, removed)
     }
@@ -113,20 +130,22 @@ impl Held {
         for (from, part) in self.parts.iter().enumerate() {
             let way = self.from(from);
             let total = self.bytes.len() - self.start(from) + chunk.len();
-            let fit = Fit::of(chunk, part.overhang, total, steps);
+            let fit = self.fit(way, part.overhang, chunk, total, steps);
             ways.extend((!fit.is_empty()).then_some((way, fit)));
             // Where a code byte should stand nobody knows how it goes on.
             if let Some(skip) = part.overhang.checked_sub(1).filter(|_| noisy)
                 && over_gaps.len() < TRIES
             {
-                let fit = Fit::of(chunk, skip, total + 1, steps);
                 let gap = Some(self.parts.len());
-                over_gaps.extend((!fit.is_empty()).then_some((Way { gap, ..way }, fit)));
+                let way = Way { gap, ..way };
+                let fit = self.fit(way, skip, chunk, total + 1, steps);
+                over_gaps.extend((!fit.is_empty()).then_some((way, fit)));
             }
         }
         let most = ways.len() + TRIES;
+        let starts = self.likely_starts();
         for without in (1..self.parts.len()).rev() {
-            for from in 0..without {
+            for &from in starts.iter().filter(|&&from| from < without) {
                 let without = Some(without);
                 if *steps > 0 && ways.len() < most {
                     self.add(
@@ -142,7 +161,7 @@ impl Held {
             }
         }
         for gap in (1..self.parts.len()).rev().take_while(|_| noisy) {
-            for from in 0..gap {
+            for &from in starts.iter().filter(|&&from| from < gap) {
                 let gap = Some(gap);
                 if *steps > 0 && over_gaps.len() < TRIES {
                     self.add(
@@ -171,7 +190,8 @@ impl Held {
             gap,
             ..self.from(last)
         }];
-        ways.extend((0..=last).take(BLIND).map(|from| self.from(from)));
+        let starts = self.likely_starts();
+        ways.extend(starts.iter().take(BLIND).map(|&from| self.from(from)));
         if last > 0 {
             ways.push(Way {
                 gap,
@@ -179,6 +199,21 @@ impl Held {
             });
         }
         ways
+    }
+
+    /// The parts with which a frame seems to begin, the last first.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        let parts = self.parts.iter().enumerate().rev();
+        parts.filter(|(_, part)| part.begins).map(|(at, _)| at)
+    }
+
+    /// The same; and where none does, all.
+    fn likely_starts(&self) -> Vec<usize> {
+        let mut starts: Vec<usize> = self.starts().collect();
+        if starts.is_empty() {
+            starts.extend(0..self.parts.len());
+        }
+        starts
     }
 
     const fn from(&self, from: usize) -> Way {
@@ -197,8 +232,20 @@ impl Held {
             total += piece.len();
         }
         *steps = steps.saturating_sub(taken);
-        let fit = Fit::of(chunk, skip, total, steps);
+        let fit = self.fit(way, skip, chunk, total, steps);
         ways.extend((!fit.is_empty()).then_some((way, fit)));
+    }
+
+    /// Which parities fit a way of `total` bytes whose next code byte stands at `skip` of the chunk.
+    fn fit(&self, way: Way, skip: usize, chunk: &[u8], total: usize, steps: &mut usize) -> Fit {
+        if chunk.len() > MOST_PARITY * blocks(total) {
+            return Fit::of(chunk, skip, total, steps);
+        }
+        // The parity may begin in front of the chunk.
+        if *steps < total / 64 {
+            return Fit::default();
+        }
+        Fit::of(&self.wire(way, chunk), 0, total, steps)
     }
 
     /// The bytes of a way, without the chunk.
@@ -265,6 +312,6 @@ pub(super) const MAX_PARTS: usize = 256;
 /// Most ways of a kind that are put together, beside the plain ones.
 const TRIES: usize = 32;
 /// Parts from which on a frame is tried though its code bytes are damaged.
-const BLIND: usize = 4;
+const BLIND: usize = 3;
 /// Stands for a byte that became a delimiter.
 const GAP: [u8; 1] = [1];

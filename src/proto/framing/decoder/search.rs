@@ -4,6 +4,7 @@
 //! Every try costs a repair, and the judge has the last word, so wrong guesses cost time and nothing
 //! else. What most often stands behind the damage is tried first.
 
+use super::super::header;
 use super::super::parity::Parity;
 use super::{Allowed, Decoder, Fit, Found, MOST_WORK, Verdict};
 
@@ -73,7 +74,16 @@ impl Decoder {
                 }
             }
         }
-        false
+        // The end of an interrupted frame in front, and the begin of one behind: neither is whole.
+        let begins =
+            |&&place: &&usize| place > 0 && header::begins(&chunk[place + 1..], self.expected);
+        let Some(&place) = places.iter().find(begins) else {
+            return false;
+        };
+        self.counts.split += 1;
+        self.rest(&chunk[..place], depth, judge);
+        self.rest(&chunk[place + 1..], depth, judge);
+        true
     }
 
     /// What stands on the other side of a frame that was split off.

@@ -282,3 +282,108 @@ proptest! {
         prop_assert!(taken.is_empty());
     }
 }
+
+/// What became of ordinary and express frames over a noisy line: lost, of how many.
+fn over_noise(
+    ber: f64,
+    (length, parity): (usize, Parity),
+    (every, express_parity): (usize, Parity),
+    count: usize,
+) -> ([usize; 2], [usize; 2], DecoderCounts) {
+    let mut chance = 88_172_645_463_325_252u64;
+    let mut random = move || {
+        chance ^= chance << 13;
+        chance ^= chance >> 7;
+        chance ^= chance << 17;
+        (chance >> 11) as f64 / (1u64 << 53) as f64
+    };
+    let mut make = |kind, number: u64, len, parity| {
+        let data: Vec<u8> = (0..len).map(|_| (random() * 256.0) as u8).collect();
+        let mut body = Vec::new();
+        header::write(kind, number, NumberForm::Long, &mut body);
+        body.extend_from_slice(&data);
+        encode(kind, number, SEAL, parity, &mut body)
+    };
+    let mut stream = Vec::new();
+    let (mut number, mut sent) = (0, [0, 0]);
+    for _ in 0..count {
+        let long = make(ORDINARY, number, length, parity);
+        let mut express = Vec::new();
+        for at in (every..long.len() - 1).step_by(every) {
+            number += 1;
+            express.push((at, make(EXPRESS, number, 24, express_parity)));
+        }
+        number += 1;
+        sent[0] += 1;
+        sent[1] += express.len();
+        stream.extend(interrupted(&long, &express));
+    }
+    let mut noise = 1234u64;
+    let mut wrong = move || {
+        noise = noise
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        ((noise >> 11) as f64 / (1u64 << 53) as f64) < ber
+    };
+    for byte in &mut stream {
+        for bit in 0..8 {
+            *byte ^= u8::from(wrong()) << bit;
+        }
+    }
+    let (mut decoder, mut taken) = (Decoder::default(), [0, 0]);
+    let mut expected = 0;
+    for piece in stream.chunks(8) {
+        decoder.feed(piece, &mut |found| {
+            let mut rest = found.body;
+            let Some(header) = header::read(&mut rest) else {
+                return Verdict::Bad;
+            };
+            let number = header.number(expected);
+            if SEAL.open(header.kind.check(), number, found.body).is_none() {
+                return Verdict::Bad;
+            }
+            expected = expected.max(number + 1);
+            let is_express = header.kind != ORDINARY;
+            taken[usize::from(is_express)] += 1;
+            if is_express {
+                Verdict::Express
+            } else {
+                Verdict::Ordinary
+            }
+        });
+    }
+    (
+        sent,
+        [sent[0] - taken[0], sent[1] - taken[1]],
+        decoder.counts(),
+    )
+}
+
+#[test]
+fn few_frames_are_lost_to_noise() {
+    let parity = |len| {
+        Parity::ALL
+            .into_iter()
+            .find(|parity| parity.len() == len)
+            .unwrap()
+    };
+    // And how many in a thousand may be: more wrong bytes than are repaired are no fault of the search.
+    for (ber, length, len, express, most) in [
+        (1e-4, 576, 4, 4, 5),
+        (3e-4, 576, 8, 4, 5),
+        (1e-3, 576, 16, 8, 5),
+        (1e-3, 224, 16, 8, 5),
+        (3e-3, 224, 24, 16, 30),
+    ] {
+        for every in [77, 10_000] {
+            let (sent, lost, counts) =
+                over_noise(ber, (length, parity(len)), (every, parity(express)), 2000);
+            println!(
+                "BER {ber:.0e}, {length} bytes + {len}, every {every}: lost {lost:?} of {sent:?}; {} joined, {} split",
+                counts.joined, counts.split
+            );
+            assert!(lost[0] * 1000 <= most * sent[0], "{lost:?}");
+            assert!(lost[1] * 1000 <= sent[1], "{lost:?}");
+        }
+    }
+}
