@@ -6,6 +6,7 @@ mod call;
 mod coming_up;
 mod common;
 mod control;
+mod cuts;
 mod fairness;
 mod goodput;
 mod headers;
@@ -13,6 +14,7 @@ mod long;
 mod overload;
 mod real_time;
 mod recognition;
+mod retrain;
 mod stall;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]

@@ -116,6 +116,8 @@ struct Counts {
 pub(crate) struct Opened<'a> {
     pub(crate) kind: FrameKind,
     pub(crate) number: u64,
+    /// The number is not the one to be expected.
+    is_guessed: bool,
     /// Segments, or what a service frame says.
     pub(crate) content: &'a [u8],
 }

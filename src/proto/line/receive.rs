@@ -37,24 +37,25 @@ impl Line {
     }
 
     /// Tests header and check of a frame.
-    pub(crate) fn open<'a>(&self, frame: &'a [u8]) -> Option<Opened<'a>> {
+    pub(crate) fn open<'a>(&self, now: Instant, frame: &'a [u8]) -> Option<Opened<'a>> {
         let mut rest = frame;
         let header: Header = header::read(&mut rest)?;
         let header_len = frame.len() - rest.len();
-        let (seal, number) = match header.kind {
+        let (kind, expected) = (header.kind, self.received.expected());
+        let (seal, first) = match kind {
             FrameKind::Service(_) => (Seal::SERVICE, 0),
-            _ => (
-                self.seals?.incoming,
-                header.number(self.received.expected()),
-            ),
+            _ => (self.seals?.incoming, header.number(expected)),
         };
-        let content = seal
-            .open(header.kind.check(), number, frame)?
-            .get(header_len..)?;
+        let open = |number| Some((number, seal.open(kind.check(), number, frame)?));
+        let (number, checked) = open(first).or_else(|| {
+            let missed = self.received.most_missed(now, self.rate());
+            header.later_numbers(expected, missed).find_map(open)
+        })?;
         Some(Opened {
-            kind: header.kind,
+            kind,
             number,
-            content,
+            is_guessed: number != first,
+            content: checked.get(header_len..)?,
         })
     }
 
@@ -64,8 +65,9 @@ impl Line {
     }
 
     /// Whether the number of a good frame can be right.
-    pub(crate) fn believes(&mut self, kind: FrameKind, number: u64) -> bool {
-        kind != FrameKind::Express(CheckKind::Short) || self.received.believes(number)
+    pub(crate) fn believes(&mut self, frame: &Opened<'_>) -> bool {
+        frame.kind != FrameKind::Express(CheckKind::Short)
+            || self.received.believes(frame.number, frame.is_guessed)
     }
 
     /// Notes a good numbered frame.
@@ -93,11 +95,12 @@ impl Line {
 
     /// The far end is there: a good frame came that is not our own.
     pub(crate) fn on_heard(&mut self, now: Instant) {
+        let was_heard = self.hears(now);
         self.alive.on_heard(now, self.counts.bytes_received);
         self.watch.on_good_frame(now);
-        if self.state == LineState::Cut && !self.is_heard_there(now) {
-            // It may not know that we hear it again: say so soon.
-            self.reply(now);
+        if self.state == LineState::Cut && !was_heard {
+            // It does not know that we hear it again: say so now, and soon again.
+            self.call(now);
         }
     }
 

@@ -10,6 +10,7 @@ use crate::proto::framing::check::{CheckKind, digest};
 use crate::proto::framing::decoder::Verdict;
 use crate::proto::framing::header::{FrameKind, Service};
 use crate::proto::framing::segment::{self, FlowId, Segment};
+use crate::proto::line::Opened;
 use crate::proto::line::handshake::{Hello, Table, Unusable};
 use crate::proto::line::received::Arrival;
 use crate::proto::line::watch::Refusal;
@@ -30,7 +31,7 @@ impl Session {
 
     /// Takes a frame if it is one.
     fn judge(&mut self, now: Instant, line: usize, frame: &[u8]) -> Verdict {
-        let Some(opened) = self.lines[line].open(frame) else {
+        let Some(opened) = self.lines[line].open(now, frame) else {
             return Verdict::Bad;
         };
         match opened.kind {
@@ -46,7 +47,7 @@ impl Session {
                     Verdict::Bad
                 }
             }
-            kind => self.on_frame(now, line, kind, opened.number, opened.content),
+            _ => self.on_frame(now, line, &opened),
         }
     }
 
@@ -150,23 +151,17 @@ impl Session {
         true
     }
 
-    fn on_frame(
-        &mut self,
-        now: Instant,
-        line: usize,
-        kind: FrameKind,
-        number: u64,
-        content: &[u8],
-    ) -> Verdict {
-        let Some(eliciting) = survey(kind, content) else {
+    fn on_frame(&mut self, now: Instant, line: usize, frame: &Opened<'_>) -> Verdict {
+        let Some(eliciting) = survey(frame.kind, frame.content) else {
             return Verdict::Bad;
         };
-        if !self.lines[line].believes(kind, number) {
+        if !self.lines[line].believes(frame) {
             return Verdict::Bad;
         }
+        let (number, kind) = (frame.number, frame.kind);
         let (verdict, arrival) = self.lines[line].on_frame(now, number, kind, eliciting);
         if arrival == Arrival::New {
-            let (mut rest, mut reader) = (content, segment::Reader::default());
+            let (mut rest, mut reader) = (frame.content, segment::Reader::default());
             while let Some(segment) = reader.next(&mut rest) {
                 self.on_segment(now, line, segment);
             }

@@ -173,7 +173,9 @@ impl Session {
             // Until the far end says that it has the header, each packet carries its own.
             Writer::new(&mut probe).probe();
         }
-        let kind = if header + content.len() <= SHORT_FRAME && !keeps {
+        // The first packet behind a cut is alone with a number that nobody expects.
+        let is_cut = self.lines[index].state() == LineState::Cut;
+        let kind = if header + content.len() <= SHORT_FRAME && !keeps && !is_cut {
             short
         } else {
             let long = FrameKind::Express(CheckKind::Long);
