@@ -16,6 +16,7 @@ mod real_time;
 mod recognition;
 mod retrain;
 mod stall;
+mod terminal;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]
 mod capture;

@@ -58,6 +58,8 @@ pub(crate) struct Line {
     received: Received,
     rtt: Rtt,
     quality: Quality,
+    /// More than it was when frames were lost lately.
+    losses: u32,
     watch: Watch,
     /// The session, once the far end is known.
     seals: Option<Seals>,
@@ -151,6 +153,7 @@ impl Line {
             received: Received::new(now),
             rtt: Rtt::default(),
             quality: Quality::new(config.rate),
+            losses: 0,
             watch: Watch::new(now),
             seals: None,
             alive: Alive::default(),

@@ -151,13 +151,27 @@ impl Line {
         settled
     }
 
+    /// Whether more than one frame in [`LOSS`] was lost lately. Noise between frames may be the reason,
+    /// or damaged delimiters: a frame that begins on an idle line has a delimiter of its own then.
+    pub(super) fn loses_much(&self) -> bool {
+        self.losses > 2 * LOSS
+    }
+
     fn note_settled(&mut self, settled: &Settled) {
         for &(wire, fate) in &settled.frames {
             self.quality.on_frame(wire, fate);
+            self.losses = match fate {
+                sent::Fate::Lost => (self.losses + LOSS).min(MOST_LOSSES),
+                _ => self.losses.saturating_sub(1),
+            };
             self.counts.frames_lost += u64::from(fate != sent::Fate::Arrived);
         }
     }
 }
+
+/// A loss counts as much as so many frames that arrived.
+const LOSS: u32 = 64;
+const MOST_LOSSES: u32 = 8 * LOSS;
 
 /// The number whose low 32 bits are these and that is nearest to `near`.
 fn nearest(low: u32, near: u64) -> u64 {
