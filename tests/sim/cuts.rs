@@ -96,7 +96,8 @@ impl Source for Messages {
     }
 
     fn poll_datagram(&mut self, now: Instant) -> Option<Bytes> {
-        self.times.pop_front_if(|due| *due <= now)?;
+        self.times.front().filter(|&&due| due <= now)?;
+        self.times.pop_front();
         self.sent += 1;
         Some(self.config.message(self.sent - 1))
     }
