@@ -24,6 +24,8 @@ pub enum Fault {
     StuckAt(u8),
     /// The path takes 0x11 and 0x13 for XON and XOFF and removes them.
     EatsXonXoff,
+    /// The same, and the path says XON and XOFF itself: what noise inserts is one of the two.
+    SaysXonXoff,
 }
 
 /// A receiver that samples a line at its own rate.

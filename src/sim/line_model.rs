@@ -271,7 +271,11 @@ impl LineModel {
         }
         if let Some(byte) = passed.inserted {
             self.stats.bytes_inserted += 1;
-            self.pass_fault(at, byte);
+            if self.config.fault == Fault::SaysXonXoff {
+                self.arrive(at, if byte & 1 == 0 { XON } else { XOFF });
+            } else {
+                self.pass_fault(at, byte);
+            }
         }
     }
 
@@ -280,8 +284,10 @@ impl LineModel {
             Fault::None => self.arrive(at, byte),
             Fault::SevenBits => self.arrive(at, byte & 0x7f),
             Fault::StuckAt(stuck) => self.arrive(at, stuck),
-            Fault::EatsXonXoff if matches!(byte, XON | XOFF) => self.stats.bytes_lost += 1,
-            Fault::EatsXonXoff => self.arrive(at, byte),
+            Fault::EatsXonXoff | Fault::SaysXonXoff if matches!(byte, XON | XOFF) => {
+                self.stats.bytes_lost += 1;
+            }
+            Fault::EatsXonXoff | Fault::SaysXonXoff => self.arrive(at, byte),
             Fault::SpeedMismatch { .. } => {
                 let mut made = Vec::new();
                 if let Some(resampler) = &mut self.resampler {
@@ -364,7 +370,7 @@ impl LineModel {
         }
         let missing = self.config.chunk.saturating_sub(self.open).max(1);
         let foreseen = match self.config.fault {
-            Fault::SpeedMismatch { .. } | Fault::EatsXonXoff => 1,
+            Fault::SpeedMismatch { .. } | Fault::EatsXonXoff | Fault::SaysXonXoff => 1,
             Fault::None | Fault::SevenBits | Fault::StuckAt(_) => {
                 let undisturbed = self.noise.bytes_undisturbed().saturating_add(1);
                 usize::try_from(undisturbed).unwrap_or(usize::MAX)

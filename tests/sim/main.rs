@@ -6,6 +6,7 @@ mod call;
 mod coming_up;
 mod common;
 mod control;
+mod cuts;
 mod fairness;
 mod goodput;
 mod headers;
@@ -14,8 +15,10 @@ mod noise;
 mod overload;
 mod real_time;
 mod recognition;
+mod retrain;
 mod scenarios;
 mod stall;
+mod terminal;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]
 mod capture;

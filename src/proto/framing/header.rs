@@ -78,6 +78,8 @@ const LONG_BITS: u32 = 13;
 const LONG_FLAG: u8 = 0x20;
 /// A frame that is about to come has a number as near as this.
 const NEAR: u64 = 16;
+/// So many times the numbers may have gone round in a cut: an hour and more of audio.
+const MOST_GUESSES: u64 = 32;
 
 /// Appends the header of a numbered frame.
 pub(crate) fn write(kind: FrameKind, number: u64, form: NumberForm, out: &mut Vec<u8>) {
@@ -171,6 +173,18 @@ impl Header {
             LONG_BITS if ahead >= span / 2 && number >= span => number - span,
             _ => number,
         }
+    }
+
+    /// Further numbers with the same low bits, up to so many beyond `expected`: what an express frame
+    /// may have after a cut. The check tells which is right.
+    pub(crate) fn later_numbers(&self, expected: u64, beyond: u64) -> impl Iterator<Item = u64> {
+        let (first, span) = (self.number(expected), 1u64 << self.bits);
+        let most = match self.kind {
+            FrameKind::Express(_) => MOST_GUESSES,
+            FrameKind::Ordinary | FrameKind::Service(_) => 0,
+        };
+        let later = (1..=most).map(move |n| first + n * span);
+        later.take_while(move |&number| number <= expected.saturating_add(beyond))
     }
 }
 

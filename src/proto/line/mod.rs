@@ -71,6 +71,8 @@ pub(crate) struct Line {
     /// Parity of the far end's last express frame with the long check: those with the short one have
     /// the same.
     express_there: Parity,
+    /// More than it was when frames were lost lately.
+    losses: u32,
     watch: Watch,
     /// The session, once the far end is known.
     seals: Option<Seals>,
@@ -130,6 +132,8 @@ pub(crate) struct Opened<'a> {
     pub(crate) kind: FrameKind,
     pub(crate) number: u64,
     pub(crate) parity: Parity,
+    /// The number is not the one to be expected.
+    is_guessed: bool,
     /// Segments, or what a service frame says.
     pub(crate) content: &'a [u8],
 }
@@ -167,6 +171,7 @@ impl Line {
             repairs_there: Repairs::default(),
             express: ExpressParity::default(),
             express_there: Parity::NONE,
+            losses: 0,
             watch: Watch::new(now),
             seals: None,
             alive: Alive::default(),

@@ -66,6 +66,10 @@ impl Pacer {
 
     /// Notes that `bytes` were handed over.
     pub(crate) fn on_sent(&mut self, now: Instant, bytes: usize) {
+        if bytes == 0 {
+            // Nothing to hand over is no end of being idle.
+            return;
+        }
         let now = self.scaled(now);
         for idle_at in [&mut self.reckoned, &mut self.measured] {
             *idle_at = (*idle_at).max(now) + bytes as u128 * BYTE;
@@ -158,6 +162,10 @@ mod tests {
         pacer.on_sent(later, 15);
         assert_eq!(pacer.allowance(later), 0);
         assert_eq!(pacer.idle_for(later), Duration::ZERO);
+        let idle = Duration::from_secs(1);
+        let much_later = later + Duration::from_secs(1) + pacer.rate().time_for(15);
+        pacer.on_sent(much_later - idle / 2, 0);
+        assert!(pacer.idle_for(much_later) >= idle.mul_f64(0.999));
     }
 
     /// What really waits below, in bytes, on a line that carries `rate` bit/s when it moves.

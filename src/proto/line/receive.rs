@@ -39,29 +39,34 @@ impl Line {
     }
 
     /// Tests header and check of a frame.
-    pub(crate) fn open<'a>(&self, found: Found<'a>) -> Option<Opened<'a>> {
+    pub(crate) fn open<'a>(&self, now: Instant, found: Found<'a>) -> Option<Opened<'a>> {
         let frame = found.body;
         let mut rest = frame;
         let header: Header = header::read(&mut rest)?;
         let header_len = frame.len() - rest.len();
-        let (seal, number) = match header.kind {
+        let (kind, expected) = (header.kind, self.received.expected());
+        let (seal, first) = match kind {
             FrameKind::Service(_) => (Seal::SERVICE, 0),
-            _ => (
-                self.seals?.incoming,
-                header.number(self.received.expected()),
-            ),
+            _ => (self.seals?.incoming, header.number(expected)),
         };
-        if header.kind == FrameKind::Express(CheckKind::Short) && !self.trusts(found) {
+        if kind == FrameKind::Express(CheckKind::Short) && !self.trusts(found) {
             return None;
         }
-        let content = seal
-            .open(header.kind.check(), number, frame)?
-            .get(header_len..)?;
+        let open = |number| Some((number, seal.open(kind.check(), number, frame)?));
+        let (number, checked) = open(first).or_else(|| {
+            if found.guessed {
+                // One guess on top of another is one too many.
+                return None;
+            }
+            let missed = self.received.most_missed(now, self.rate());
+            header.later_numbers(expected, missed).find_map(open)
+        })?;
         Some(Opened {
-            kind: header.kind,
+            kind,
             number,
-            content,
             parity: found.parity,
+            is_guessed: number != first,
+            content: checked.get(header_len..)?,
         })
     }
 
@@ -78,8 +83,9 @@ impl Line {
     }
 
     /// Whether the number of a good frame can be right.
-    pub(crate) fn believes(&mut self, kind: FrameKind, number: u64) -> bool {
-        kind != FrameKind::Express(CheckKind::Short) || self.received.believes(number)
+    pub(crate) fn believes(&mut self, frame: &Opened<'_>) -> bool {
+        frame.kind != FrameKind::Express(CheckKind::Short)
+            || self.received.believes(frame.number, frame.is_guessed)
     }
 
     /// Notes a good numbered frame.
@@ -110,11 +116,12 @@ impl Line {
 
     /// The far end is there: a good frame came that is not our own.
     pub(crate) fn on_heard(&mut self, now: Instant) {
+        let was_heard = self.hears(now);
         self.alive.on_heard(now, self.counts.bytes_received);
         self.watch.on_good_frame(now);
-        if self.state == LineState::Cut && !self.is_heard_there(now) {
-            // It may not know that we hear it again: say so soon.
-            self.reply(now);
+        if self.state == LineState::Cut && !was_heard {
+            // It does not know that we hear it again: say so now, and soon again.
+            self.call(now);
         }
     }
 
@@ -173,6 +180,12 @@ impl Line {
         settled
     }
 
+    /// Whether more than one frame in [`LOSS`] was lost lately. Noise between frames may be the reason,
+    /// or damaged delimiters: a frame that begins on an idle line has a delimiter of its own then.
+    pub(super) fn loses_much(&self) -> bool {
+        self.losses > 2 * LOSS
+    }
+
     fn choose_parity(&mut self) {
         let next = self.sent.next_number();
         self.express.change(self.quality.express_parity(), next);
@@ -182,6 +195,10 @@ impl Line {
         self.quality.on_settled(&settled.frames);
         self.choose_parity();
         for frame in &settled.frames {
+            self.losses = match frame.fate {
+                sent::Fate::Lost => (self.losses + LOSS).min(MOST_LOSSES),
+                _ => self.losses.saturating_sub(1),
+            };
             self.counts.frames_lost += u64::from(frame.fate != sent::Fate::Arrived);
         }
         if let Some(number) = settled.told {
@@ -189,6 +206,10 @@ impl Line {
         }
     }
 }
+
+/// A loss counts as much as so many frames that arrived.
+const LOSS: u32 = 64;
+const MOST_LOSSES: u32 = 8 * LOSS;
 
 /// The number whose low 32 bits are these and that is nearest to `near`.
 fn nearest(low: u32, near: u64) -> u64 {

@@ -23,6 +23,8 @@ pub(crate) struct Received {
     unreported_since: Instant,
     /// A gap was seen, or the far end asks.
     urgent: bool,
+    /// First number of a gap before a frame that interrupts: an ordinary frame on its way, or a loss.
+    interrupted: Option<u64>,
     /// The far end asks.
     asked: bool,
     /// Lowest number that was news since the last report.
@@ -51,6 +53,11 @@ pub(crate) enum Arrival {
 const SHARE: f64 = 0.03;
 /// So many frames are lost in a row only when the line is cut.
 const FAR_AHEAD: u64 = 64;
+/// Who hears nothing for so long counts on a cut, in which the numbers ran away. On a slow line that
+/// is half of the short numbers.
+const LONG_SILENCE: Duration = Duration::from_millis(250);
+/// Bytes on the line of the shortest frames of a call.
+const SHORTEST_FRAME: usize = 8;
 /// Reports by the clock take one part in so many: two thirds of the share.
 const ONE_IN: u64 = 50;
 /// Without losses a report waits at least this long.
@@ -67,6 +74,7 @@ impl Received {
             unreported: 0,
             unreported_since: now,
             urgent: false,
+            interrupted: None,
             asked: false,
             arrived: 0,
             doubtful: None,
@@ -99,12 +107,21 @@ impl Received {
     /// Whether to believe the number of a frame with the short check. One bad frame in 65536 passes
     /// that, and a number far ahead would make all that comes look old for minutes. So it takes
     /// two frames in a row, as they come behind a long cut.
-    pub(crate) fn believes(&mut self, number: u64) -> bool {
-        if number <= self.expected() + FAR_AHEAD {
+    pub(crate) fn believes(&mut self, number: u64, is_guessed: bool) -> bool {
+        if !is_guessed && number <= self.expected() + FAR_AHEAD {
             return true;
         }
         let before = self.doubtful.replace(number);
         before.is_some_and(|before| (before..=before + FAR_AHEAD).contains(&number))
+    }
+
+    /// How many frames the far end may have sent since the last one that came, when that is long ago.
+    pub(crate) fn most_missed(&self, now: Instant, rate: BitRate) -> u64 {
+        let silence = self.largest.map_or(Duration::ZERO, |(_, at)| now.since(at));
+        if silence < LONG_SILENCE {
+            return 0;
+        }
+        (rate.bytes_in(silence) / SHORTEST_FRAME) as u64
     }
 
     /// Frames below this number were begun before the far end's last hello.
@@ -131,6 +148,9 @@ impl Received {
         let largest = self.largest.map(|(largest, _)| largest);
         if largest.is_none_or(|largest| number > largest) {
             self.urgent |= number > self.expected() + u64::from(overtakes);
+            if overtakes && number > self.expected() {
+                self.interrupted = self.interrupted.or(Some(self.expected()));
+            }
             let ahead = largest.map_or(u64::MAX, |largest| number - largest - 1);
             self.map = if ahead < 127 {
                 (self.map << 1 | 1) << ahead
@@ -148,6 +168,10 @@ impl Received {
                 return Arrival::Repeated;
             }
             self.map |= bit;
+        }
+        if !overtakes {
+            // Ordinary frames do not overlap: one with a lower number will not come any more.
+            self.urgent |= self.interrupted.take().is_some_and(|gap| gap < number);
         }
         self.arrived += 1;
         self.lowest_news = self.lowest_news.min(number);
@@ -303,9 +327,15 @@ mod tests {
     #[test]
     fn one_frame_alone_is_not_believed_to_be_far_ahead() {
         let mut received = received(&[0, 1, 2, 3]);
-        assert!(received.believes(4) && received.believes(68));
-        assert!(!received.believes(69) && !received.believes(4000) && !received.believes(300));
-        assert!(received.believes(301), "behind a cut");
+        assert!(received.believes(4, false) && received.believes(68, false));
+        assert!(
+            !received.believes(69, false)
+                && !received.believes(4000, false)
+                && !received.believes(300, false)
+        );
+        assert!(received.believes(301, false), "behind a cut");
+        assert!(!received.believes(5, true), "a guess is no better");
+        assert!(received.believes(6, true));
     }
 
     #[test]
@@ -315,6 +345,20 @@ mod tests {
         assert_eq!(received.due(RATE), Some(at(0) + interval(RATE)));
         received.on_frame(at(11), 6, true, true);
         assert_eq!(received.due(RATE), Some(at(0)));
+    }
+
+    #[test]
+    fn the_next_ordinary_frame_tells_that_an_interrupted_one_was_lost() {
+        let mut received = received(&[0]);
+        received.on_frame(at(10), 2, true, true);
+        received.on_frame(at(11), 1, true, false);
+        received.on_frame(at(12), 3, true, false);
+        assert!(!received.is_urgent());
+        received.on_frame(at(13), 5, true, true);
+        assert!(!received.is_urgent());
+        received.on_frame(at(14), 7, true, true);
+        received.on_frame(at(15), 6, true, false);
+        assert!(received.is_urgent());
     }
 
     #[test]

@@ -26,8 +26,9 @@ const KEEPALIVE: Duration = Duration::from_millis(700);
 const HEARTBEAT: Duration = Duration::from_millis(1000);
 /// An end that sends nothing but reports asks for one when so many are not settled.
 const MANY_UNSETTLED: usize = 256;
-/// A line that was idle for so long may have gathered noise in front of the next frame.
-const NOISY_PAUSE: Duration = Duration::from_millis(250);
+/// A line that was idle for so long may have gathered noise in front of the next frame. Who speaks every
+/// 20 ms makes no such pause, or each packet would cost a byte more; but see [`Line::loses_much`].
+const NOISY_PAUSE: Duration = Duration::from_millis(30);
 /// How often a line that is not up is looked at for trouble.
 const WATCH: Duration = Duration::from_millis(500);
 
@@ -188,7 +189,9 @@ impl Line {
         number: Option<u64>,
         wire: Vec<u8>,
     ) -> usize {
-        if self.outbox.is_empty() && self.pacer.idle_for(now) >= NOISY_PAUSE {
+        let idle = self.pacer.idle_for(now);
+        if self.outbox.is_empty() && (idle >= NOISY_PAUSE || (self.loses_much() && !idle.is_zero()))
+        {
             self.outbox.delimit();
         }
         self.counts.frames_sent += 1;

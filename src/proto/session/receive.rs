@@ -31,7 +31,7 @@ impl Session {
 
     /// Takes a frame if it is one.
     fn judge(&mut self, now: Instant, line: usize, found: Found<'_>) -> Verdict {
-        let Some(opened) = self.lines[line].open(found) else {
+        let Some(opened) = self.lines[line].open(now, found) else {
             return Verdict::Bad;
         };
         match opened.kind {
@@ -152,21 +152,15 @@ impl Session {
     }
 
     fn on_frame(&mut self, now: Instant, line: usize, frame: &Opened<'_>) -> Verdict {
-        let &Opened {
-            kind,
-            number,
-            content,
-            ..
-        } = frame;
-        let Some(eliciting) = survey(kind, content) else {
+        let Some(eliciting) = survey(frame.kind, frame.content) else {
             return Verdict::Bad;
         };
-        if !self.lines[line].believes(kind, number) {
+        if !self.lines[line].believes(frame) {
             return Verdict::Bad;
         }
         let (verdict, arrival) = self.lines[line].on_frame(now, frame, eliciting);
         if arrival == Arrival::New {
-            let (mut rest, mut reader) = (content, segment::Reader::default());
+            let (mut rest, mut reader) = (frame.content, segment::Reader::default());
             while let Some(segment) = reader.next(&mut rest) {
                 self.on_segment(now, line, segment);
             }

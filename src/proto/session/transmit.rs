@@ -177,7 +177,10 @@ impl Session {
             Writer::new(&mut probe).probe();
         }
         let is_short = header + content.len() <= SHORT_FRAME;
-        let kind = if is_short && !keeps && self.lines[index].takes_short_check() {
+        // The first packet behind a cut is alone with a number that nobody expects.
+        let is_cut = self.lines[index].state() == LineState::Cut;
+        let may = self.lines[index].takes_short_check() && !is_cut;
+        let kind = if is_short && !keeps && may {
             short
         } else {
             let long = FrameKind::Express(CheckKind::Long);

@@ -16,7 +16,8 @@ use std::time::Duration;
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
 use rustix::termios::{
-    ControlModes, InputModes, OptionalActions, SpecialCodeIndex, Termios, tcgetattr, tcsetattr,
+    ControlModes, InputModes, LocalModes, OptionalActions, OutputModes, SpecialCodeIndex, Termios,
+    tcgetattr, tcsetattr,
 };
 use serialport::TTYPort;
 use tokio_serial::{ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, SerialPort, StopBits};
@@ -199,7 +200,10 @@ fn open_port(path: &Path, setup: &LineSetup) -> Result<TTYPort, Problem> {
 fn settle(port: impl AsFd, path: &Path, setup: &LineSetup) -> Result<Vec<String>, Problem> {
     let settle = || {
         let mut termios = tcgetattr(&port)?;
-        termios.input_modes -= CHANGES_BYTES;
+        termios.input_modes -= CHANGES_BYTES | HIDES_ERRORS;
+        termios.output_modes -= OutputModes::OPOST;
+        termios.local_modes -= COOKED;
+        termios.control_modes |= ControlModes::CREAD | ControlModes::CLOCAL;
         termios.special_codes[SpecialCodeIndex::VMIN] = 1;
         termios.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(&port, OptionalActions::Now, &termios)?;
@@ -222,10 +226,15 @@ fn remarks(actual: &Termios, setup: &LineSetup) -> Vec<String> {
         ));
     }
     let control = actual.control_modes;
-    let parity_or_bits = control & (ControlModes::CSIZE | ControlModes::PARENB);
-    if parity_or_bits != ControlModes::CS8 {
-        remarks
-            .push("the driver did not set 8 data bits without parity. Use another port".to_owned());
+    let form = ControlModes::CSIZE | ControlModes::PARENB | ControlModes::CSTOPB;
+    if control & form != ControlModes::CS8 {
+        remarks.push(
+            "the driver did not set 8 data bits, no parity and 1 stop bit. Use another port"
+                .to_owned(),
+        );
+    }
+    if !control.contains(ControlModes::CREAD) {
+        remarks.push("the driver did not switch the receiver on. Use another port".to_owned());
     }
     let hardware = control.contains(ControlModes::CRTSCTS);
     let software = actual
@@ -237,8 +246,20 @@ fn remarks(actual: &Termios, setup: &LineSetup) -> Vec<String> {
             setup.flow
         ));
     }
-    if actual.input_modes.intersects(CHANGES_BYTES) {
+    if actual.input_modes.intersects(CHANGES_BYTES)
+        || actual.output_modes.contains(OutputModes::OPOST)
+        || actual.local_modes.intersects(COOKED)
+    {
         remarks.push("the driver changes bytes on their way. Use another port".to_owned());
+    }
+    let hides = actual.input_modes & HIDES_ERRORS;
+    if !hides.is_empty() {
+        let names: Vec<_> = hides.iter_names().map(|(name, _)| name).collect();
+        remarks.push(format!(
+            "the driver hides or marks bytes with a framing error, and breaks ({}), so that noise makes \
+             frames shorter or longer. Use another port",
+            names.join(", ")
+        ));
     }
     remarks
 }
@@ -303,18 +324,28 @@ fn bytes_in(baud: u32, time: Duration) -> usize {
     (baud / BITS_PER_BYTE) as usize * time.as_millis() as usize / 1000
 }
 
-/// Input settings under which a byte does not arrive as it was sent, or not at all. `IGNPAR`
-/// would hide bytes with a framing error, and the frame would come out shorter.
-const CHANGES_BYTES: InputModes = InputModes::IGNBRK
-    .union(InputModes::BRKINT)
-    .union(InputModes::IGNPAR)
-    .union(InputModes::PARMRK)
-    .union(InputModes::INPCK)
-    .union(InputModes::ISTRIP)
+/// Input settings under which a byte does not arrive as it was sent, or not at all.
+const CHANGES_BYTES: InputModes = InputModes::ISTRIP
     .union(InputModes::INLCR)
     .union(InputModes::IGNCR)
     .union(InputModes::ICRNL)
     .union(InputModes::IXANY);
+
+/// Input settings under which a byte with a framing error, or a break, does not arrive as one byte.
+/// `IGNPAR` drops it, and the frame comes out shorter; `PARMRK` puts two bytes before it; `BRKINT`
+/// throws away what waits. Without them the byte comes as it was sampled, and a break as one 00: that
+/// keeps the length of a frame, by which it can be repaired.
+const HIDES_ERRORS: InputModes = InputModes::IGNBRK
+    .union(InputModes::BRKINT)
+    .union(InputModes::IGNPAR)
+    .union(InputModes::PARMRK)
+    .union(InputModes::INPCK);
+
+/// What a terminal for people does with input: lines, echo, signals.
+const COOKED: LocalModes = LocalModes::ICANON
+    .union(LocalModes::ECHO)
+    .union(LocalModes::ISIG)
+    .union(LocalModes::IEXTEN);
 
 const BITS_PER_BYTE: u32 = 10;
 /// A receiver samples in the middle of each bit: half of 2 % at each end is still safe.
@@ -401,6 +432,59 @@ mod tests {
             "{words:?}"
         );
         assert!(words[1].contains("flow control 'hardware'"), "{words:?}");
+    }
+
+    #[tokio::test]
+    async fn damaged_bytes_and_breaks_are_passed_on_whatever_was_set_before() {
+        for flow in [Flow::None, Flow::Hardware, Flow::Software] {
+            let master = pty::Master::open().unwrap();
+            let mut before = tcgetattr(&master).unwrap();
+            before.input_modes |= HIDES_ERRORS | CHANGES_BYTES | InputModes::IXON;
+            before.output_modes |= OutputModes::OPOST | OutputModes::ONLCR;
+            before.local_modes |= COOKED;
+            tcsetattr(&master, OptionalActions::Now, &before).unwrap();
+            let kept = tcgetattr(&master).unwrap();
+            assert!(kept.input_modes.contains(HIDES_ERRORS) && kept.local_modes.contains(COOKED));
+
+            let (_line, remarks) = SerialLine::open(master.path(), &setup(9600, flow)).unwrap();
+            assert_eq!(remarks, Vec::<String>::new());
+            let now = tcgetattr(&master).unwrap();
+            let software = match flow {
+                Flow::Software => InputModes::IXON | InputModes::IXOFF,
+                Flow::None | Flow::Hardware => InputModes::empty(),
+            };
+            let changes = HIDES_ERRORS | CHANGES_BYTES | InputModes::IXON | InputModes::IXOFF;
+            assert_eq!(now.input_modes & changes, software);
+            assert!(!now.output_modes.contains(OutputModes::OPOST));
+            assert!(!now.local_modes.intersects(COOKED));
+            let form = ControlModes::CSIZE | ControlModes::PARENB | ControlModes::CSTOPB;
+            assert_eq!(now.control_modes & form, ControlModes::CS8);
+            assert!(now.control_modes.contains(ControlModes::CREAD));
+            assert_eq!(now.special_codes[SpecialCodeIndex::VMIN], 1);
+            assert_eq!(now.special_codes[SpecialCodeIndex::VTIME], 0);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_driver_that_hides_damage_is_named() {
+        let master = pty::Master::open().unwrap();
+        let _line = SerialLine::open(master.path(), &setup(9600, Flow::None)).unwrap();
+        let mut actual = tcgetattr(&master).unwrap();
+        actual.input_modes |= InputModes::IGNPAR | InputModes::PARMRK;
+        let words = remarks(&actual, &setup(9600, Flow::None));
+        assert_eq!(words.len(), 1);
+        assert!(
+            words[0].contains("framing error") && words[0].contains("IGNPAR"),
+            "{words:?}"
+        );
+        actual.input_modes -= HIDES_ERRORS;
+        actual.control_modes |= ControlModes::CSTOPB;
+        actual.control_modes -= ControlModes::CREAD;
+        actual.local_modes |= LocalModes::ICANON;
+        let words = remarks(&actual, &setup(9600, Flow::None)).join(" ");
+        for part in ["1 stop bit", "receiver on", "changes bytes"] {
+            assert!(words.contains(part), "{words}");
+        }
     }
 
     #[test]

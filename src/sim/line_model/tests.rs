@@ -357,6 +357,7 @@ fn any_fault() -> impl Strategy<Value = Fault> {
         Just(Fault::SevenBits),
         any::<u8>().prop_map(Fault::StuckAt),
         Just(Fault::EatsXonXoff),
+        Just(Fault::SaysXonXoff),
         (any_rate(), any_rate()).prop_map(|(sender_baud, receiver_baud)| Fault::SpeedMismatch {
             sender_baud,
             receiver_baud,

@@ -80,8 +80,15 @@ impl Decoder {
         let Some(&place) = places.iter().find(begins) else {
             return false;
         };
+        let front = &chunk[..place];
+        if !self.join(front, judge) {
+            if self.counts.bad + self.counts.repaired_frames == 0 {
+                // No noise was seen: a part may look like that by chance.
+                return false;
+            }
+            self.rest(front, depth, judge);
+        }
         self.counts.split += 1;
-        self.rest(&chunk[..place], depth, judge);
         self.rest(&chunk[place + 1..], depth, judge);
         true
     }

@@ -185,20 +185,15 @@ fn a_stream_of_small_numbers_does_not_take_the_machine() {
     let mut decoder = Decoder::default();
     let mut judged = 0;
     let pattern = [[1; 31].as_slice(), &[5, 0]].concat();
-    let started = std::time::Instant::now();
     for _ in 0..1000 {
         decoder.feed(&pattern, &mut |_| {
             judged += 1;
             Verdict::Bad
         });
     }
-    println!(
-        "33 kB of small numbers: {judged} looks, {:?}",
-        started.elapsed()
-    );
+    println!("33 kB of small numbers: {judged} looks");
     assert!(judged <= 200_000, "{judged}");
-    // Without a bound on the steps it takes half a minute, with it some milliseconds.
-    assert!(started.elapsed().as_secs() < 10);
+    // Without a bound on the steps it is half a minute.
     // And behind the next good frame, one of nothing but small code bytes comes whole.
     decoder.feed(&[0], &mut |_| Verdict::Bad);
     decoder.feed(
