@@ -1,7 +1,7 @@
 //! A call over a [`World`]: what equipment sends, what arrives, when, and whether it is right.
 //!
 //! Each datagram that arrives is held against what was sent on that port, in order: what was
-//! passed over is lost, what was never sent is wrong.
+//! passed over is lost, unless it is audio and comes after all; what was never sent is wrong.
 
 use std::collections::VecDeque;
 
@@ -24,6 +24,8 @@ struct Stream {
     source: Box<dyn Source>,
     until: Option<Instant>,
     sent: VecDeque<(Instant, Bytes)>,
+    /// Passed over lately.
+    passed: VecDeque<(Instant, Bytes)>,
     tally: Tally,
 }
 
@@ -38,8 +40,10 @@ pub struct Tally {
     pub delivered: u64,
     /// Their bytes.
     pub delivered_bytes: u64,
-    /// Passed over by later ones that arrived.
+    /// Passed over by later ones that arrived, and did not come after all.
     pub lost: u64,
+    /// Delivered behind later ones, where that may be ([`Source::may_be_overtaken`]).
+    pub overtaken: u64,
     /// Arrived, but not sent, or not in this place: damaged, twice, or out of order.
     pub wrong: u64,
     /// One-way delay of each that arrived.
@@ -75,13 +79,14 @@ impl Call {
         source: impl Source + 'static,
         until: Option<Instant>,
     ) {
-        let (sent, tally) = Default::default();
+        let (sent, passed, tally) = Default::default();
         self.streams.push(Stream {
             from,
             port,
             source: Box::new(source),
             until,
             sent,
+            passed,
             tally,
         });
     }
@@ -138,6 +143,9 @@ impl Call {
     }
 }
 
+/// Datagrams that were passed over, and may still come.
+const REMEMBERED: usize = 64;
+
 impl Stream {
     fn next(&self) -> Option<Instant> {
         let next = self.source.poll_timeout()?;
@@ -160,13 +168,26 @@ impl Stream {
     }
 
     fn take(&mut self, at: Instant, datagram: &Bytes) {
-        let Some(place) = self.sent.iter().position(|(_, sent)| sent == datagram) else {
+        let is_this = |(_, sent): &(Instant, Bytes)| sent == datagram;
+        let sent = if let Some(place) = self.sent.iter().position(is_this) {
+            self.tally.lost += place as u64;
+            if self.source.may_be_overtaken() {
+                self.passed.extend(self.sent.drain(..place));
+                let old = self.passed.len().saturating_sub(REMEMBERED);
+                self.passed.drain(..old);
+            } else {
+                self.sent.drain(..place);
+            }
+            self.sent.pop_front()
+        } else if let Some(place) = self.passed.iter().position(is_this) {
+            self.tally.lost -= 1;
+            self.tally.overtaken += 1;
+            self.passed.remove(place)
+        } else {
             self.tally.wrong += 1;
             return;
         };
-        self.tally.lost += place as u64;
-        self.sent.drain(..place);
-        if let Some((sent, _)) = self.sent.pop_front() {
+        if let Some((sent, _)) = sent {
             self.tally.delays.push(at.since(sent));
         }
         self.tally.arrivals.push(at);
