@@ -268,7 +268,8 @@ impl ChannelConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Class {
-    /// Never waits behind a long frame; late packets are dropped at the sender.
+    /// Never waits behind a long frame; late packets are dropped at the sender. What was lost may come
+    /// behind newer packets, if it is RTP; nothing comes twice.
     Audio = 1,
     /// Uses what is left; repaired until its deadline, in order.
     Video = 2,

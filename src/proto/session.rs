@@ -1,5 +1,6 @@
 //! [`Session`], the only border type of the protocol.
 
+mod again;
 mod ordinary;
 mod receive;
 mod transmit;
@@ -288,8 +289,12 @@ impl Session {
             }
         }
         for segment in &settled.lost {
-            if let Some(flow) = flow_mut(&mut self.flows, segment.flow) {
-                flow.on_lost(*segment);
+            for flow in &mut self.flows {
+                if flow.id == segment.flow {
+                    flow.on_lost(*segment);
+                } else {
+                    flow.on_other_lost();
+                }
             }
         }
     }

@@ -172,8 +172,11 @@ pub struct SentStats {
     pub compressed: u64,
     /// Bytes that this saved, of headers and of what would have stood in front of them.
     pub saved_bytes: u64,
-    /// Segments that were sent again.
+    /// Segments that were sent again because they were lost; of audio, packets.
     pub resent: u64,
+    /// Audio packets that were sent once more before it was known whether they arrived, because
+    /// many are lost.
+    pub repeated: u64,
     /// Waiting now: datagrams.
     pub queued: u64,
     /// Waiting now: bytes.
@@ -197,9 +200,12 @@ pub struct ReceivedStats {
     pub delivered: u64,
     /// Their bytes.
     pub delivered_bytes: u64,
-    /// Datagrams that the far end numbered and that never came, or not in time.
+    /// Datagrams that the far end numbered and that never came, or not in time. An audio packet
+    /// counts from when a later one came without it, and no longer when it comes after all.
     pub missing: u64,
-    /// Pieces that came twice, or after their turn.
+    /// Audio packets that were lost and came when they were sent once more.
+    pub recovered: u64,
+    /// Pieces that came twice, or after their turn; audio packets that came before.
     pub repeated: u64,
     /// Put together whole, but the check over the whole failed.
     pub damaged: u64,

@@ -1,7 +1,7 @@
 //! A call over a [`World`]: what equipment sends, what arrives, when, and whether it is right.
 //!
 //! Each datagram that arrives is held against what was sent on that port, in order: what was
-//! passed over is lost, what was never sent is wrong.
+//! passed over is lost, unless it is audio and comes after all; what was never sent is wrong.
 
 use std::collections::VecDeque;
 
@@ -24,6 +24,8 @@ struct Stream {
     source: Box<dyn Source>,
     until: Option<Instant>,
     sent: VecDeque<(Instant, Bytes)>,
+    /// Passed over lately.
+    passed: VecDeque<(Instant, Bytes)>,
     tally: Tally,
     /// What is to be told of each datagram, where somebody follows.
     outcomes: Option<VecDeque<Outcome>>,
@@ -51,8 +53,10 @@ pub struct Tally {
     pub delivered: u64,
     /// Their bytes.
     pub delivered_bytes: u64,
-    /// Passed over by later ones that arrived.
+    /// Passed over by later ones that arrived, and did not come after all.
     pub lost: u64,
+    /// Delivered behind later ones, where that may be ([`Source::may_be_overtaken`]).
+    pub overtaken: u64,
     /// Arrived, but not sent, or not in this place: damaged, twice, or out of order.
     pub wrong: u64,
     /// One-way delay of each that arrived; empty where the port is followed.
@@ -88,13 +92,14 @@ impl Call {
         source: impl Source + 'static,
         until: Option<Instant>,
     ) {
-        let (sent, tally) = Default::default();
+        let (sent, passed, tally) = Default::default();
         self.streams.push(Stream {
             from,
             port,
             source: Box::new(source),
             until,
             sent,
+            passed,
             tally,
             outcomes: None,
         });
@@ -174,6 +179,9 @@ impl Call {
     }
 }
 
+/// Datagrams that were passed over, and may still come.
+const REMEMBERED: usize = 64;
+
 impl Stream {
     fn next(&self) -> Option<Instant> {
         let next = self.source.poll_timeout()?;
@@ -197,14 +205,21 @@ impl Stream {
     }
 
     fn take(&mut self, at: Instant, datagram: &Bytes) {
-        let Some(place) = self.sent.iter().position(|(_, sent)| sent == datagram) else {
+        let is_this = |(_, sent): &(Instant, Bytes)| sent == datagram;
+        let sent = if let Some(place) = self.sent.iter().position(is_this) {
+            self.pass_over(place);
+            self.sent.pop_front()
+        } else if let Some(place) = self.passed.iter().position(is_this) {
+            self.tally.lost -= 1;
+            self.tally.overtaken += 1;
+            self.passed.remove(place)
+        } else {
             self.tally.wrong += 1;
             return;
         };
-        self.lose(place);
         self.tally.delivered += 1;
         self.tally.delivered_bytes += datagram.len() as u64;
-        let Some((sent, datagram)) = self.sent.pop_front() else {
+        let Some((sent, datagram)) = sent else {
             return;
         };
         if self.outcomes.is_some() {
@@ -215,16 +230,28 @@ impl Stream {
         }
     }
 
-    /// The oldest so many will not come any more.
-    fn lose(&mut self, count: usize) {
+    /// The oldest so many are lost, but for those that may still come.
+    fn pass_over(&mut self, count: usize) {
         self.tally.lost += count as u64;
-        for (sent, datagram) in self.sent.drain(..count) {
-            if let Some(outcomes) = &mut self.outcomes {
-                outcomes.push_back(Outcome {
-                    sent,
-                    arrived: None,
-                    datagram,
-                });
+        self.passed.extend(self.sent.drain(..count));
+        let kept = if self.source.may_be_overtaken() {
+            REMEMBERED
+        } else {
+            0
+        };
+        self.forget_passed(kept);
+    }
+
+    /// The oldest so many will not come any more, nor will what they passed.
+    fn lose(&mut self, count: usize) {
+        self.pass_over(count);
+        self.forget_passed(0);
+    }
+
+    fn forget_passed(&mut self, kept: usize) {
+        while self.passed.len() > kept {
+            if let Some((sent, datagram)) = self.passed.pop_front() {
+                self.tell(sent, None, datagram);
             }
         }
     }

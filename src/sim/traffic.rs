@@ -19,6 +19,12 @@ pub trait Source {
 
     /// The next datagram, if it is due at `now`. Call it until there is none.
     fn poll_datagram(&mut self, now: Instant) -> Option<Bytes>;
+
+    /// Whether who gets the datagrams puts them in order, as it must with RTP: then one that comes
+    /// behind newer ones is late, and not wrong.
+    fn may_be_overtaken(&self) -> bool {
+        false
+    }
 }
 
 /// What a voice encoder is set to.
@@ -99,6 +105,10 @@ impl Source for AudioSource {
         put_random(&mut packet, self.config.payload, &mut self.rng);
         self.sent += 1;
         Some(packet.freeze())
+    }
+
+    fn may_be_overtaken(&self) -> bool {
+        true
     }
 }
 

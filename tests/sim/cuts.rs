@@ -281,7 +281,7 @@ impl Outcome {
             // 400 ms, or twice that for what was begun; on a slow line a frame of 240 bytes beside
             // audio on top.
             let oldest = match case.equipment.rate {
-                38_400 => Duration::from_millis(850),
+                38_400 => Duration::from_millis(900),
                 _ => Duration::from_millis(1600),
             };
             assert!(

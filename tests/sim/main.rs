@@ -2,6 +2,7 @@
 //! and repeats exactly from its seed.
 
 mod any_bytes;
+mod audio_cover;
 mod call;
 mod coming_up;
 mod common;

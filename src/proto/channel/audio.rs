@@ -3,20 +3,31 @@
 //! On a line that carries a frame for each packet in time, a packet in the steady form costs one
 //! byte beside its payload. When the line is too slow for that, packets gather while the line is
 //! busy, and those that wait share the next frame; none waits longer than its deadline.
+//!
+//! What the line lost may go once more ([`cover`]).
+
+mod cover;
+mod losses;
+mod pace;
+mod receiver;
 
 use std::collections::VecDeque;
 
 use bytes::Bytes;
 
+use cover::Cover;
+pub(super) use receiver::Receiver;
+
 use super::Part;
 use super::rtp::compress::{Compressor, Keep, Pace, Plan};
-use super::rtp::restore::{Place, Restorer};
 use super::rtp::steady::Steady;
 use super::rtp::{Difference, Head, Header, KEEP_OVERHEAD, MOST_IN_RUN, Time};
 use crate::proto::config::ChannelConfig;
-use crate::proto::framing::segment::{Cut, Data, FlowId, PACKET_OVERHEAD, STEADY_OVERHEAD, Writer};
-use crate::proto::stats::{ReceivedStats, SentStats};
-use crate::proto::time::{Duration, Instant};
+use crate::proto::framing::segment::{
+    AGAIN_OVERHEAD, FlowId, PACKET_OVERHEAD, STEADY_OVERHEAD, Writer,
+};
+use crate::proto::stats::SentStats;
+use crate::proto::time::{Duration, Instant, earliest};
 
 /// Packets on their way out.
 #[derive(Debug)]
@@ -29,6 +40,7 @@ pub(super) struct Sender {
     next_number: u64,
     compressor: Compressor,
     steady: Steady,
+    cover: Box<Cover>,
 }
 
 impl Sender {
@@ -43,12 +55,14 @@ impl Sender {
             next_number: 0,
             compressor: Compressor::default(),
             steady: Steady::new(place),
+            cover: Box::new(Cover::new(config.deadline)),
         }
     }
 
     /// Takes a packet; says how many old ones had to go for it.
     pub(super) fn accept(&mut self, now: Instant, packet: Bytes) -> u64 {
         self.bytes += packet.len();
+        self.cover.on_accepted(now);
         self.queue.push_back((now, packet));
         let mut dropped = 0;
         while self.queue.len() > self.most_packets.max(1)
@@ -61,8 +75,10 @@ impl Sender {
     }
 
     pub(super) fn expire(&mut self, now: Instant) -> u64 {
+        self.cover.update(now);
+        self.steady.set_repeats(self.cover.repeats());
         let mut dropped = 0;
-        while self.next_expiry().is_some_and(|at| at <= now) {
+        while self.first_expiry().is_some_and(|at| at <= now) {
             self.pop();
             dropped += 1;
         }
@@ -70,6 +86,10 @@ impl Sender {
     }
 
     pub(super) fn next_expiry(&self) -> Option<Instant> {
+        earliest(self.first_expiry(), self.cover.wakes_at())
+    }
+
+    fn first_expiry(&self) -> Option<Instant> {
         self.queue
             .front()
             .map(|(accepted, _)| *accepted + self.deadline)
@@ -87,6 +107,7 @@ impl Sender {
         self.next_number = 0;
         self.compressor = Compressor::default();
         self.steady.restart();
+        self.cover.restart();
     }
 
     /// Writes one segment with a packet, or with several that wait. `certain`: the far end is
@@ -136,8 +157,75 @@ impl Sender {
                 self.write_difference(flow, space, difference, writer, stats)?;
             }
         }
-        let number = self.next_number - 1;
-        Some((Part::Packet { number }, keep))
+        let count = self.next_number - number;
+        Some((Part::Packet { number, count }, keep))
+    }
+
+    /// Whether a packet should go once more; if so, whether because it was lost.
+    pub(super) fn wants_again(&self) -> Option<bool> {
+        self.cover.next().map(|number| self.cover.is_lost(number))
+    }
+
+    /// How long no packet of the equipment is expected; `None` when it pauses.
+    pub(super) fn quiet_until_next(&self, now: Instant) -> Option<Duration> {
+        self.cover.quiet_for(now)
+    }
+
+    /// Writes one segment with packets that go once more.
+    pub(super) fn write_again(
+        &mut self,
+        flow: FlowId,
+        space: usize,
+        writer: &mut Writer<'_>,
+        stats: &mut SentStats,
+    ) -> Option<Part> {
+        let number = self.cover.next()?;
+        let packet = self.cover.packet(number)?;
+        let space = space.checked_sub(AGAIN_OVERHEAD + PACKET_OVERHEAD)?;
+        let mut count = 1;
+        // Never as a packet whose header is kept: what the far end has must not change.
+        if let Some(difference) = self.compressor.difference(packet) {
+            let header = Header::of(packet)?.len();
+            let payload = packet.len() - header;
+            let head = Head::difference(&difference, 1).as_slice().len();
+            let room = space.checked_sub(head + payload)?;
+            if difference.time == Time::Linear {
+                count = self.again_run(number, &difference, packet.len(), payload, room);
+            }
+            let head = Head::difference(&difference, count as usize);
+            writer.again(flow, number, true, head.as_slice());
+            for packet in (number..number + count).filter_map(|number| self.cover.packet(number)) {
+                writer.more(&packet[header..]);
+            }
+        } else {
+            space.checked_sub(packet.len())?;
+            writer.again(flow, number, false, packet);
+        }
+        let lost = self.cover.on_again(number, count);
+        stats.resent += lost;
+        stats.repeated += count - lost;
+        Some(Part::Again { number, count })
+    }
+
+    /// How many of the packets that go once more, from `first` on, can share a segment.
+    fn again_run(
+        &self,
+        first: u64,
+        difference: &Difference,
+        length: usize,
+        payload: usize,
+        room: usize,
+    ) -> u64 {
+        let most = room.checked_div(payload).unwrap_or(0).min(MOST_IN_RUN - 1) as u64;
+        let goes_on = |&number: &u64| {
+            let sequence = difference.sequence.wrapping_add((number - first) as u16);
+            self.cover.is_wanted(number)
+                && self.cover.packet(number).is_some_and(|packet| {
+                    packet.len() == length
+                        && self.compressor.continues(difference.slot, sequence, packet)
+                })
+        };
+        1 + (first + 1..=first + most).take_while(goes_on).count() as u64
     }
 
     /// Writes the first packet by its difference, and with it those that go on from there.
@@ -229,10 +317,15 @@ impl Sender {
         count
     }
 
-    /// The first packets left the queue, and so many bytes of headers were saved.
+    /// The first packets left the queue, and so many bytes of headers were saved: some if they went by
+    /// a context.
     fn sent(&mut self, count: usize, saved: usize, stats: &mut SentStats) {
+        let alone = self.steady.wanted_share() == 1;
         for _ in 0..count {
-            self.pop();
+            if let Some((accepted, packet)) = self.pop() {
+                let of_stream = (saved > 0).then_some(packet);
+                self.cover.on_sent(accepted, of_stream, alone);
+            }
         }
         self.next_number += count as u64;
         stats.sent += count as u64;
@@ -243,77 +336,45 @@ impl Sender {
     }
 
     pub(super) fn on_acked(&mut self, part: Part, keep: Option<Keep>) {
-        if let Part::Packet { number } = part {
-            self.steady.on_acked(number);
+        match part {
+            Part::Packet { number, count } => {
+                self.steady.on_acked(number + count - 1);
+                self.cover.on_settled(number, count, true);
+            }
+            Part::Again { number, count } => self.cover.on_repeats_settled(number, count, true),
+            Part::Bytes { .. } | Part::Advance => {}
         }
         if let Some(keep) = keep {
             self.compressor.on_settled(keep, true);
         }
     }
 
-    pub(super) fn on_lost(&mut self, keep: Option<Keep>) {
-        let share = self.compressor.share(self.steady.last_slot());
-        self.steady.on_lost(self.next_number, share);
+    pub(super) fn on_lost(&mut self, part: Part, keep: Option<Keep>) {
+        match part {
+            Part::Packet { number, count } => self.cover.on_settled(number, count, false),
+            Part::Again { number, count } => self.cover.on_repeats_settled(number, count, false),
+            Part::Bytes { .. } | Part::Advance => {}
+        }
+        self.on_frame_lost();
         if let Some(keep) = keep {
             self.compressor.on_settled(keep, false);
         }
     }
 
-    fn pop(&mut self) -> Option<Bytes> {
-        let (_, packet) = self.queue.pop_front()?;
+    /// A frame of the line was lost, of whichever flow: the far end knows only that one is absent.
+    pub(super) fn on_frame_lost(&mut self) {
+        let share = self.compressor.share(self.steady.last_slot());
+        self.steady.on_lost(self.next_number, share);
+    }
+
+    pub(super) fn on_round_trip(&mut self, measured: Duration) {
+        self.cover.on_round_trip(measured);
+    }
+
+    fn pop(&mut self) -> Option<(Instant, Bytes)> {
+        let (accepted, packet) = self.queue.pop_front()?;
         self.bytes -= packet.len();
-        Some(packet)
-    }
-}
-
-/// Packets that come in. A line never reorders, so each is given out at once.
-#[derive(Debug, Default)]
-pub(super) struct Receiver {
-    /// Number of the next packet; the numbers count what is missing, and nothing else.
-    expected: u64,
-    restorer: Restorer,
-}
-
-impl Receiver {
-    pub(super) fn on_packet(
-        &mut self,
-        place: Place,
-        number: Cut,
-        data: Data<'_>,
-        stats: &mut ReceivedStats,
-        deliver: &mut dyn FnMut(Bytes),
-    ) {
-        let number = number.at_least(self.expected);
-        let count = if data.compressed {
-            self.restorer.packets(place, data.bytes, deliver)
-        } else {
-            deliver(Bytes::copy_from_slice(data.bytes));
-            Some(1)
-        };
-        let Some(count) = count else {
-            stats.refused += 1;
-            return;
-        };
-        stats.missing += number - self.expected;
-        self.expected = number + count;
-    }
-
-    pub(super) fn on_steady(
-        &mut self,
-        place: Place,
-        slot: usize,
-        low: u8,
-        payloads: &[u8],
-        stats: &mut ReceivedStats,
-        deliver: &mut dyn FnMut(Bytes),
-    ) {
-        let restored = self.restorer.steady(place, slot, low, payloads, deliver);
-        let Some((count, lost)) = restored else {
-            stats.refused += 1;
-            return;
-        };
-        stats.missing += lost;
-        self.expected += lost + count;
+        Some((accepted, packet))
     }
 }
 
@@ -353,23 +414,5 @@ mod tests {
             64,
             "the new one stays"
         );
-    }
-
-    #[test]
-    fn losses_are_counted() {
-        let mut receiver = Receiver::default();
-        let mut stats = ReceivedStats::default();
-        let place = Place { line: 0, absent: 0 };
-        let mut delivered = 0;
-        for low in [0, 3, 4, 2] {
-            let data = Data {
-                compressed: false,
-                bytes: b"x",
-            };
-            let number = Cut::for_packet(low);
-            receiver.on_packet(place, number, data, &mut stats, &mut |_| delivered += 1);
-        }
-        // The last one: the numbers have gone round.
-        assert_eq!((delivered, stats.missing), (4, 2 + 61));
     }
 }

@@ -241,6 +241,40 @@ impl Flow {
         })
     }
 
+    /// Whether an audio packet should go once more; if so, whether because it was lost.
+    pub(crate) fn wants_again(&self) -> Option<bool> {
+        match &self.outgoing {
+            Outgoing::Audio(sender) => sender.wants_again(),
+            Outgoing::Messages(_) => None,
+        }
+    }
+
+    /// How long no audio packet of the equipment is expected; `None` when it pauses, or for
+    /// anything else.
+    pub(crate) fn quiet_until_next(&self, now: Instant) -> Option<Duration> {
+        match &self.outgoing {
+            Outgoing::Audio(sender) => sender.quiet_until_next(now),
+            Outgoing::Messages(_) => None,
+        }
+    }
+
+    /// Writes one segment of at most `space` bytes with audio packets that go once more.
+    pub(crate) fn write_again(
+        &mut self,
+        space: usize,
+        writer: &mut Writer<'_>,
+    ) -> Option<SentSegment> {
+        let part = match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.write_again(self.id, space, writer, &mut self.sent),
+            Outgoing::Messages(_) => None,
+        }?;
+        Some(SentSegment {
+            flow: self.id,
+            part,
+            keep: None,
+        })
+    }
+
     /// Adds a segment's bytes on the line.
     pub(crate) fn charge(&mut self, wire_bytes: usize) {
         self.sent.wire_bytes += wire_bytes as u64;
@@ -262,13 +296,20 @@ impl Flow {
     /// The far end does not have this segment.
     pub(crate) fn on_lost(&mut self, segment: SentSegment) {
         match &mut self.outgoing {
-            Outgoing::Audio(sender) => sender.on_lost(segment.keep),
+            Outgoing::Audio(sender) => sender.on_lost(segment.part, segment.keep),
             Outgoing::Messages(sender) => {
                 if let Some(keep) = segment.keep {
                     sender.on_keep(keep, false);
                 }
                 sender.on_lost(segment.part);
             }
+        }
+    }
+
+    /// The far end does not have a frame with something of another flow.
+    pub(crate) fn on_other_lost(&mut self) {
+        if let Outgoing::Audio(sender) = &mut self.outgoing {
+            sender.on_frame_lost();
         }
     }
 
@@ -287,8 +328,9 @@ impl Flow {
 
     /// A round trip of the line was measured.
     pub(crate) fn on_round_trip(&mut self, measured: Duration) {
-        if let Outgoing::Messages(sender) = &mut self.outgoing {
-            sender.on_round_trip(measured);
+        match &mut self.outgoing {
+            Outgoing::Audio(sender) => sender.on_round_trip(measured),
+            Outgoing::Messages(sender) => sender.on_round_trip(measured),
         }
     }
 

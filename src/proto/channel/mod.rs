@@ -46,7 +46,7 @@ pub(crate) struct SentSegment {
 impl SentSegment {
     /// Whether it is sent again when it is lost, if there is still time.
     pub(crate) fn is_sent_again(&self) -> bool {
-        !matches!(self.part, Part::Packet { .. })
+        !matches!(self.part, Part::Packet { .. } | Part::Again { .. })
     }
 
     /// Whether a header in it became a context: then it needs the long check.
@@ -58,8 +58,10 @@ impl SentSegment {
 /// Which part of a flow.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
-    /// Audio packets up to this number: nobody asks for them again.
-    Packet { number: u64 },
+    /// `count` audio packets from this number on.
+    Packet { number: u64, count: u64 },
+    /// The same, sent once more.
+    Again { number: u64, count: u64 },
     /// Bytes `start..end` of a message and the check behind it.
     Bytes { number: u64, start: u32, end: u32 },
     /// The word that lower numbers will not come.

@@ -187,7 +187,7 @@ impl Sender {
 
     pub(super) fn on_lost(&mut self, part: Part) {
         match part {
-            Part::Packet { .. } => {}
+            Part::Packet { .. } | Part::Again { .. } => {}
             Part::Advance => self.advance = true,
             Part::Bytes { number, .. } if number < self.first => {
                 // Its time was over before that was known: whoever waits for it waits in vain.

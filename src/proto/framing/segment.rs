@@ -4,7 +4,8 @@
 //! first byte
 //!   7   6 5   4 3 2 1 0
 //! +---+-----+-----------+
-//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance, 5 repairs; 8, 9, 10 next message
+//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance, 5 repairs; 8, 9, 10 next
+//! |   |     |           |  message; 11 again
 //! | 0 | 0 1 | flow      |  packet:  P C nnnnnn            [length] data
 //! | 0 | 1 0 | flow      |  message: nnnnnnnn P C nnnnnn   [length] data
 //! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P 0 nnnnnn   place [length] data
@@ -24,6 +25,7 @@
 //! repairs what the sender of this segment repaired (see `report.rs`)
 //! next    [length] data: the message behind the one in front of it in this frame, same flow, number
 //!         plus one. 8: a length follows; 9: it runs to the end; 10: it is as long as the one in front
+//! again   a packet follows that was sent before: its number is the nearest, not the next
 //! ```
 //!
 //! Bulk is datagrams of one size, one behind the other: all but the first cost one byte.
@@ -59,6 +61,12 @@ pub(crate) enum Segment<'a> {
     Advance { flow: FlowId, number: Cut },
     /// A whole datagram of an audio flow, or several.
     Packet {
+        flow: FlowId,
+        number: Cut,
+        data: Data<'a>,
+    },
+    /// Datagrams of an audio flow that were sent before.
+    Again {
         flow: FlowId,
         number: Cut,
         data: Data<'a>,
@@ -152,6 +160,8 @@ pub(crate) const MESSAGE_WINDOW: u64 = 1 << (MESSAGE_BITS - 2);
 pub(crate) const MESSAGE_OVERHEAD: usize = 3;
 /// Bytes in front of the data of a packet.
 pub(crate) const PACKET_OVERHEAD: usize = 2;
+/// Bytes in front of a packet that was sent before.
+pub(crate) const AGAIN_OVERHEAD: usize = 1;
 /// Most bytes in front of the data of a piece.
 pub(crate) const PIECE_OVERHEAD: usize = 6;
 /// Most bytes that a length adds to a segment.
@@ -182,6 +192,7 @@ const LINK_REPAIRS: u8 = 5;
 const LINK_NEXT: u8 = 8;
 const LINK_NEXT_LAST: u8 = 9;
 const LINK_NEXT_SAME: u8 = 10;
+const LINK_AGAIN: u8 = 11;
 
 #[cfg(test)]
 mod tests {
@@ -351,6 +362,41 @@ mod tests {
         };
         assert_eq!((data.compressed, data.bytes), (true, b"\x41ab".as_slice()));
         assert_eq!((*slot, *low, *payload), (5, 9, b"cd".as_slice()));
+    }
+
+    #[test]
+    fn a_packet_that_was_sent_before_says_so_and_nothing_else_does() {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        writer.again(FlowId(2), 0x45, true, &[0x41]);
+        writer.more(b"ab");
+        writer.again(FlowId(2), 0x47, false, b"c");
+        assert_eq!(
+            body,
+            [
+                0x0B, 0x22, 0xC5, 3, 0x41, b'a', b'b', 0x0B, 0x22, 0x07, b'c'
+            ]
+        );
+        let segments = read_all(&body).expect("well formed");
+        let [
+            Segment::Again { data, number, .. },
+            Segment::Again { flow, .. },
+        ] = &segments[..]
+        else {
+            panic!("{segments:?}");
+        };
+        assert_eq!((data.compressed, data.bytes), (true, b"\x41ab".as_slice()));
+        assert_eq!((number.nearest(0x48), *flow), (0x45, FlowId(2)));
+        for other in [
+            &[][..],
+            &[0x0B],
+            &[0x0B, 0x0B, 0x22, 7, b'c'],
+            &[0x42, 0, 0, b'c'],
+            &[0x82, b'c'],
+        ] {
+            let body = [&[0x0B], other].concat();
+            assert!(read_all(&body).is_none(), "{body:?}");
+        }
     }
 
     #[test]

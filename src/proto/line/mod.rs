@@ -23,6 +23,7 @@ mod pacer;
 mod quality;
 mod receive;
 pub(crate) mod received;
+mod room;
 mod rtt;
 pub(crate) mod sent;
 mod transmit;
@@ -34,6 +35,7 @@ use incoming::Incoming;
 use pacer::Pacer;
 use quality::Quality;
 use received::Received;
+use room::AudioRoom;
 use rtt::Rtt;
 use sent::{SentFrames, Settled};
 use watch::{Refusal, Watch};
@@ -87,6 +89,7 @@ pub(crate) struct Line {
     paced: bool,
     /// Bytes that the ordinary lane may send before more audio does.
     owed: usize,
+    audio_room: AudioRoom,
     calling: Calling,
     probe: Probe,
     counts: Counts,
@@ -182,6 +185,7 @@ impl Line {
             trouble: None,
             paced: false,
             owed: 0,
+            audio_room: AudioRoom::default(),
             calling: Calling {
                 hello_at: None,
                 pause: FIRST_PAUSE,

@@ -191,6 +191,11 @@ impl Received {
         self.unreported = self.unreported.max(1);
     }
 
+    /// What a frame carried is known to be lost.
+    pub(crate) fn on_missing(&mut self) {
+        self.urgent = true;
+    }
+
     /// Whether a report should not wait for its interval.
     pub(crate) fn is_urgent(&self) -> bool {
         self.urgent

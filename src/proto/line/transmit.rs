@@ -141,6 +141,11 @@ impl Line {
         (self.rate().bytes_in(time) as f64 * self.quality.content_share()) as usize
     }
 
+    /// Bytes of parity of an express frame.
+    pub(crate) fn express_parity(&self) -> usize {
+        self.express.parity().len()
+    }
+
     /// Whether audio may have the short check: the far end knows the parity that it has.
     pub(crate) fn takes_short_check(&self) -> bool {
         self.express.is_told()

@@ -187,18 +187,23 @@ impl Session {
             }
             Segment::Packet { flow, number, data } => {
                 let place = self.place(line);
-                self.with_flow(flow, |flow, deliver| {
-                    flow.on_packet(place, number, data, deliver);
+                let missing = self.with_flow(flow, |flow, deliver| {
+                    flow.on_packet(place, number, data, deliver)
                 });
+                self.lines[line].on_audio_missing(missing == Some(true));
+            }
+            Segment::Again { flow, number, data } => {
+                self.with_flow(flow, |flow, deliver| flow.on_again(number, data, deliver));
             }
             Segment::Steady { slot, low, payload } => {
                 let place = self.place(line);
                 let (flow, context) = (usize::from(slot / 2), usize::from(slot % 2));
                 // A slot without a flow cannot be in a table that both ends agreed on.
                 if let Some(flow) = self.flows.iter().filter(|flow| flow.is_express()).nth(flow) {
-                    self.with_flow(flow.id, |flow, deliver| {
-                        flow.on_steady(place, context, low, payload, deliver);
+                    let missing = self.with_flow(flow.id, |flow, deliver| {
+                        flow.on_steady(place, context, low, payload, deliver)
                     });
+                    self.lines[line].on_audio_missing(missing == Some(true));
                 }
             }
             Segment::Message { flow, number, data } => {
@@ -233,18 +238,19 @@ impl Session {
     }
 
     /// Hands a flow and the way to the equipment to `take`.
-    fn with_flow(
+    fn with_flow<T>(
         &mut self,
         id: FlowId,
-        take: impl FnOnce(&mut crate::proto::channel::Flow, &mut dyn FnMut(Bytes)),
-    ) {
+        take: impl FnOnce(&mut crate::proto::channel::Flow, &mut dyn FnMut(Bytes)) -> T,
+    ) -> Option<T> {
         let Self {
             flows, datagrams, ..
         } = self;
         let index = usize::from(id.0).wrapping_sub(1);
-        if let Some(flow) = flow_mut(flows, id) {
-            take(flow, &mut |data| datagrams.push_back((index, data)));
-        }
+        let flow = flow_mut(flows, id)?;
+        Some(take(flow, &mut |data| {
+            datagrams.push_back((index, data));
+        }))
     }
 }
 
@@ -262,10 +268,16 @@ fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
     let mut eliciting = false;
     while !rest.is_empty() {
         let segment = reader.next(&mut rest)?;
+        if let Segment::Again { data, .. } = &segment
+            && data.compressed
+            && rtp::is_keep(data.bytes)
+        {
+            return None;
+        }
         // A short check is good enough for audio, and for nothing else.
         let is_audio = match &segment {
             Segment::Packet { data, .. } => !(data.compressed && rtp::is_keep(data.bytes)),
-            Segment::Steady { .. } => true,
+            Segment::Steady { .. } | Segment::Again { .. } => true,
             _ => false,
         };
         if kind == FrameKind::Express(CheckKind::Short) && !is_audio {

@@ -13,12 +13,12 @@ use crate::proto::stats::LineState;
 use crate::proto::time::{Duration, Instant};
 
 /// Audio frames up to this many bytes of header and segments have the short check.
-const SHORT_FRAME: usize = 96;
+pub(super) const SHORT_FRAME: usize = 96;
 /// When several audio packets wait, as many share a frame as fit into this time, and these bounds.
 const AUDIO_FRAME_TIME: Duration = Duration::from_millis(120);
 const AUDIO_FRAME: RangeInclusive<usize> = 48..=240;
 /// An audio frame with a single packet may be this long.
-const LONGEST_AUDIO: usize = 1200;
+pub(super) const LONGEST_AUDIO: usize = 1200;
 
 impl Session {
     /// Appends bytes for a line.
@@ -66,6 +66,7 @@ impl Session {
                 || (self.lines[line].report_is_urgent() && self.send_link_segments(now, line))
                 || (self.lines[line].takes_audio() && self.send_audio(now, line))
                 || self.send_link_segments(now, line)
+                || (self.lines[line].takes_audio() && self.send_again(now, line))
                 || (self.carries(line) && self.send_urgent(now, line));
         }
         if self.lines[line].takes_ordinary() && self.carries(line) {
@@ -73,11 +74,11 @@ impl Session {
         }
         if self.lines[line].is_idle() {
             self.lines[line].forgive();
-            self.send_audio(now, line);
+            let _ = self.send_audio(now, line) || self.send_again(now, line);
         }
     }
 
-    fn carries(&self, line: usize) -> bool {
+    pub(super) fn carries(&self, line: usize) -> bool {
         self.lines[line].state() == LineState::Up && self.closing == Closing::No
     }
 
@@ -197,6 +198,7 @@ impl Session {
         body.extend_from_slice(&content);
         let wire = self.finish(now, index, kind, number, &mut body, segments);
         self.lines[index].on_audio(wire);
+        self.lines[index].use_audio_room(now, wire);
         true
     }
 

@@ -110,6 +110,9 @@ struct Sent {
     accepted: u64,
     sent: u64,
     resent: u64,
+    /// Links of before audio was repeated do not tell.
+    #[serde(default)]
+    repeated: u64,
     queued: u64,
     dropped_too_large: u64,
     dropped_queue_full: u64,
@@ -123,6 +126,8 @@ struct Sent {
 struct Received {
     delivered: u64,
     missing: u64,
+    #[serde(default)]
+    recovered: u64,
     repeated: u64,
     damaged: u64,
     refused: u64,
@@ -202,7 +207,7 @@ impl Status {
                 channel.class.clone(),
                 sent.accepted.to_string(),
                 sent.sent.to_string(),
-                sent.resent.to_string(),
+                with_words(sent.resent, sent.repeated, "in advance"),
                 sent.queued.to_string(),
                 reasons(&[
                     (sent.dropped_late, "late"),
@@ -210,7 +215,11 @@ impl Status {
                     (sent.dropped_queue_full, "queue full"),
                     (sent.dropped_too_large, "too large"),
                 ]),
-                received.delivered.to_string(),
+                with_words(
+                    received.delivered,
+                    received.recovered,
+                    "of them late after a loss",
+                ),
                 reasons(&[
                     (received.missing, "missing"),
                     (received.damaged, "damaged"),
@@ -338,6 +347,14 @@ fn line_words(line: &Line, device: &Device) -> String {
     out
 }
 
+/// A count, and a second one with what it is when it is not zero.
+fn with_words(count: u64, other: u64, words: &str) -> String {
+    match other {
+        0 => count.to_string(),
+        _ => format!("{count}, {other} {words}"),
+    }
+}
+
 /// The counters that are not zero, each with its reason.
 fn reasons(counters: &[(u64, &str)]) -> String {
     let words: Vec<String> = counters
@@ -366,10 +383,10 @@ mod tests {
                     "frames_bad": 5, "frames_joined": 3, "interruptions": 2, "frames_lost": 3,
                     "reports_sent": 0, "cuts": 1}],
                 "channels": [{"id": 1, "name": "audio", "class": "audio", "rtcp": false,
-                    "sent": {"accepted": 9, "accepted_bytes": 1, "sent": 7, "resent": 0,
-                        "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
+                    "sent": {"accepted": 9, "accepted_bytes": 1, "sent": 7, "resent": 8,
+                        "repeated": 12, "queued": 0, "dropped_too_large": 0, "dropped_queue_full": 0,
                         "dropped_late": 2, "dropped_dependent": 6},
-                    "received": {"delivered": 5, "missing": 4, "repeated": 0, "damaged": 0,
+                    "received": {"delivered": 5, "missing": 4, "recovered": 3, "repeated": 0, "damaged": 0,
                         "refused": 0}},
                     {"id": 2, "name": "call/video", "class": "rtp", "rtcp": false,
                     "medium": "video", "streams": [
@@ -402,6 +419,8 @@ mod tests {
             "call/video  0a0d0001  video                      96  90000 Hz       77",
             "call/video  00000002  video (a guess)            97   unknown        1",
             "4 missing",
+            "8, 12 in advance",
+            "5, 3 of them late after a loss",
             "3 nobody to deliver to yet",
             "nobody yet",
             "0.100 s: the line is up",

@@ -8,23 +8,33 @@ use crate::proto::framing::segment::{Cut, Data};
 use crate::proto::time::Instant;
 
 impl Flow {
-    /// Takes audio packets from the line.
+    /// Takes audio packets from the line; says whether some are missing in front of them.
     pub(crate) fn on_packet(
         &mut self,
         place: Place,
         number: Cut,
         data: Data<'_>,
         deliver: &mut dyn FnMut(Bytes),
-    ) {
+    ) -> bool {
+        let Incoming::Audio(receiver) = &mut self.incoming else {
+            self.received.refused += 1;
+            return false;
+        };
+        receiver.on_packet(place, number, data, &mut self.received, deliver)
+    }
+
+    /// Takes audio packets from the line that were sent before.
+    pub(crate) fn on_again(&mut self, number: Cut, data: Data<'_>, deliver: &mut dyn FnMut(Bytes)) {
         match &mut self.incoming {
             Incoming::Audio(receiver) => {
-                receiver.on_packet(place, number, data, &mut self.received, deliver);
+                receiver.on_again(number, data, &mut self.received, deliver);
             }
             Incoming::Messages(_) => self.received.refused += 1,
         }
     }
 
-    /// Takes a steady audio packet from the line, which goes by that context of the flow.
+    /// Takes a steady audio packet from the line, which goes by that context of the flow; says the
+    /// same.
     pub(crate) fn on_steady(
         &mut self,
         place: Place,
@@ -32,13 +42,12 @@ impl Flow {
         low: u8,
         payload: &[u8],
         deliver: &mut dyn FnMut(Bytes),
-    ) {
-        match &mut self.incoming {
-            Incoming::Audio(receiver) => {
-                receiver.on_steady(place, context, low, payload, &mut self.received, deliver);
-            }
-            Incoming::Messages(_) => self.received.refused += 1,
-        }
+    ) -> bool {
+        let Incoming::Audio(receiver) = &mut self.incoming else {
+            self.received.refused += 1;
+            return false;
+        };
+        receiver.on_steady(place, context, low, payload, &mut self.received, deliver)
     }
 
     /// Takes a whole message from the line.

@@ -164,6 +164,11 @@ impl Compressor {
         context.and_then(|context| context.packets_in(payloads)) == Some(count)
     }
 
+    /// How a packet that was sent before goes by what the far end has; nothing is learned of it.
+    pub(in super::super) fn difference(&self, packet: &[u8]) -> Option<Difference> {
+        self.best(&Header::of(packet)?)
+    }
+
     /// Whether a packet goes on in a run of linear ones without a marker.
     pub(in super::super) fn continues(&self, slot: usize, sequence: u16, packet: &[u8]) -> bool {
         let Some(header) = Header::of(packet) else {

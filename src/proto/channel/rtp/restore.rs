@@ -76,6 +76,31 @@ impl Restorer {
         }
     }
 
+    /// Hands `take` the packets of compressed data that were sent before, each with its place among
+    /// them; what is known stays as it is. `None` when they cannot be restored.
+    pub(in super::super) fn again(
+        &self,
+        data: &[u8],
+        take: &mut dyn FnMut(u64, &mut dyn FnMut() -> Bytes),
+    ) -> Option<()> {
+        let Form::Difference(difference, count, payloads) = super::read(data)? else {
+            return None;
+        };
+        let context = &self.slots[difference.slot].as_ref()?.context;
+        let length = payloads.len() / count;
+        for i in 0..count {
+            let sequence = difference.sequence.wrapping_add(i as u16);
+            let payload = &payloads[i * length..(i + 1) * length];
+            let marker = difference.marker && i == 0;
+            take(i as u64, &mut || {
+                context
+                    .packet(sequence, difference.time, marker, payload)
+                    .into()
+            });
+        }
+        Some(())
+    }
+
     /// The packets of a steady frame, of which only four bits of the sequence number came. Says
     /// how many there are, and how many of their stream were lost before them.
     pub(in super::super) fn steady(

@@ -23,6 +23,8 @@ pub(in super::super) struct Steady {
     crowded: u32,
     /// Frames since one told the whole sequence number.
     since_explicit: u32,
+    /// Packets are repeated now.
+    repeats: bool,
 }
 
 /// After so many regular packets four bits say how many of them were lost.
@@ -35,6 +37,9 @@ const MOST_CROWDED: u32 = 8;
 /// Where frames hold several packets few lost ones are too many, and reports are rare: one in so
 /// many frames tells the whole sequence number.
 const REFRESH: u32 = 8;
+/// The same where packets are repeated: the far end does not know which of the absent frames held
+/// repeats, and gives up after half as many packets.
+const REFRESH_REPEATED: u32 = 3;
 
 impl Steady {
     /// `place`: the flow's place among those that may send steady packets, if it has one.
@@ -53,6 +58,11 @@ impl Steady {
     /// Whether the far end got what was sent is not known: packet `number` tells all.
     pub(in super::super) fn doubt(&mut self, number: u64) {
         self.regular_from = number;
+    }
+
+    /// Whether packets are repeated now.
+    pub(in super::super) fn set_repeats(&mut self, repeats: bool) {
+        self.repeats = repeats;
     }
 
     /// The last frame told the whole sequence number.
@@ -95,7 +105,8 @@ impl Steady {
             && is_sure
             && !difference.marker
             && difference.time == Time::Linear
-            && (share == 1 || self.since_explicit < REFRESH);
+            && (share == 1 || self.since_explicit < REFRESH)
+            && (!self.repeats || self.since_explicit < REFRESH_REPEATED);
         self.place.filter(|_| may)
     }
 

@@ -11,7 +11,8 @@ use super::{Head, Header, is_keep};
 use crate::proto::channel::{Flow, SentSegment};
 use crate::proto::config::{ChannelConfig, Class, PortKind};
 use crate::proto::framing::segment::{self, FlowId, Segment, Writer};
-use crate::proto::time::Instant;
+use crate::proto::stats::ChannelStats;
+use crate::proto::time::{Duration, Instant};
 
 /// A packet with a payload that no other has.
 fn packet(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: usize) -> Vec<u8> {
@@ -34,7 +35,11 @@ struct Pair {
     /// An ordinary frame is on its way, and counts as absent.
     interrupted: bool,
     round_trip: usize,
+    /// One audio packet comes every 20 ms.
+    now: Instant,
     delivered: Vec<Bytes>,
+    /// Packets that came when they were sent once more.
+    recovered: Vec<Bytes>,
     /// Bytes of segments, and how many of them were steady.
     bytes: usize,
     steady: usize,
@@ -51,7 +56,9 @@ impl Pair {
             absent: 0,
             interrupted: false,
             round_trip,
+            now: Instant::ZERO,
             delivered: Vec::new(),
+            recovered: Vec::new(),
             bytes: 0,
             steady: 0,
         }
@@ -59,14 +66,17 @@ impl Pair {
 
     fn accept(&mut self, packet: &[u8]) {
         let packet = Bytes::copy_from_slice(packet);
-        self.sender.accept(Instant::ZERO, packet).expect("accepted");
+        if self.sender.is_express() {
+            self.now += Duration::from_millis(20);
+        }
+        self.sender.accept(self.now, packet).expect("accepted");
     }
 
     /// Sends a frame with a segment of what waits. `lost`: it does not arrive.
     fn send(&mut self, lost: bool, certain: bool) -> bool {
         let mut body = Vec::new();
         let mut writer = Writer::new(&mut body);
-        let Some(sent) = self.sender.write(Instant::ZERO, 1500, certain, &mut writer) else {
+        let Some(sent) = self.sender.write(self.now, 1500, certain, &mut writer) else {
             return false;
         };
         self.bytes += body.len();
@@ -76,11 +86,41 @@ impl Pair {
         } else {
             self.receive(&body);
         }
+        self.fly(lost, sent);
+        true
+    }
+
+    /// Sends a frame with what goes once more, if anything does.
+    fn send_again(&mut self, lost: bool) -> bool {
+        let mut body = Vec::new();
+        let mut writer = Writer::new(&mut body);
+        let Some(sent) = self.sender.write_again(200, &mut writer) else {
+            return false;
+        };
+        if lost {
+            self.absent += 1;
+        } else {
+            let segment = segment::Reader::default().next(&mut &*body);
+            let Some(Segment::Again { number, data, .. }) = segment else {
+                panic!("{segment:?}");
+            };
+            let Self {
+                receiver,
+                recovered,
+                ..
+            } = self;
+            receiver.on_again(number, data, &mut |packet| recovered.push(packet));
+        }
+        self.fly(lost, sent);
+        true
+    }
+
+    fn fly(&mut self, lost: bool, sent: SentSegment) {
         self.flying.push_back((!lost, sent));
         while self.flying.len() > self.round_trip {
             self.report();
         }
-        true
+        self.sender.expire(self.now, &mut |_| {});
     }
 
     fn receive(&mut self, body: &[u8]) {
@@ -286,6 +326,8 @@ enum Turn {
     Size(u8),
     NotRtp(Vec<u8>),
     LostFromHere(u8),
+    /// From here on so many frames of 255 are lost.
+    Noise(u8),
     Uncertain,
     Gather(u8),
     /// So many times three packets share a frame.
@@ -310,6 +352,7 @@ fn turns() -> impl Strategy<Value = Vec<Turn>> {
         2 => any::<u8>().prop_map(Turn::Size),
         1 => prop::collection::vec(any::<u8>(), 0..40).prop_map(Turn::NotRtp),
         5 => (1..60u8).prop_map(Turn::LostFromHere),
+        3 => (0..200u8).prop_map(Turn::Noise),
         1 => Just(Turn::Uncertain),
         2 => (1..20u8).prop_map(Turn::Gather),
         6 => (1..30u8).prop_map(Turn::Crowd),
@@ -376,17 +419,24 @@ impl Source {
     }
 }
 
-/// Sends by the turns; every packet delivered must be one that was sent, in order, and without
-/// losses all must be.
-fn follow(turns: &[Turn], class: Class, round_trip: usize) {
+/// Sends by the turns, and what goes once more behind it; every packet delivered must be one that
+/// was sent, once and in order but for what is recovered, and without losses all must be.
+fn follow(turns: &[Turn], class: Class, round_trip: usize) -> ChannelStats {
     let mut pair = Pair::new(class, round_trip);
+    let measured = Duration::from_millis(7 * round_trip as u64);
+    pair.sender.on_round_trip(measured);
+    let mut noise = Rng(round_trip as u64);
+    let mut level = 0;
     let mut source = Source::default();
-    let mut sent = VecDeque::new();
+    let (mut sent, mut passed) = (VecDeque::new(), VecDeque::new());
     let mut losing = 0u8;
     let mut checked = 0;
     for turn in turns {
         source.turn(turn);
         pair.interrupted ^= matches!(turn, Turn::Ordinary);
+        if let Turn::Noise(to) = turn {
+            level = *to;
+        }
         let (count, at_once) = match turn {
             Turn::Steady(count) => (*count, 1),
             Turn::Gather(count) => (*count, *count),
@@ -410,9 +460,12 @@ fn follow(turns: &[Turn], class: Class, round_trip: usize) {
             let certain = !matches!(turn, Turn::Uncertain);
             while {
                 // Video is sent again and goes on in order: the line loses nothing then.
-                let lost = losing > 0 && class == Class::Audio;
+                let lost = (losing > 0 || noise.byte() < level) && class == Class::Audio;
                 pair.send(lost, certain)
             } {
+                losing = losing.saturating_sub(1);
+            }
+            while pair.send_again(losing > 0 || noise.byte() < level) {
                 losing = losing.saturating_sub(1);
             }
         }
@@ -420,9 +473,52 @@ fn follow(turns: &[Turn], class: Class, round_trip: usize) {
             let place = sent.iter().position(|sent| sent == packet);
             let place = place.unwrap_or_else(|| panic!("never sent: {packet:02x?}"));
             assert!(class == Class::Audio || place == 0, "video is complete");
-            sent.drain(..=place);
+            passed.extend(sent.drain(..=place).take(place));
         }
         checked = pair.delivered.len();
+        for packet in pair.recovered.drain(..) {
+            // What nothing newer came of yet is not passed over.
+            let sent = [&mut passed, &mut sent].into_iter().find_map(|those| {
+                let place = those.iter().position(|sent| *sent == packet)?;
+                those.remove(place)
+            });
+            assert!(sent.is_some(), "never sent, or twice: {packet:02x?}");
+        }
+    }
+    let stats = pair.receiver.stats();
+    let received = stats.received;
+    assert!(received.missing + received.recovered <= pair.sender.stats().sent.sent);
+    ChannelStats {
+        sent: pair.sender.stats().sent,
+        ..stats
+    }
+}
+
+/// Enough chance for a line that loses frames.
+struct Rng(u64);
+
+impl Rng {
+    fn byte(&mut self) -> u8 {
+        self.0 = self
+            .0
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 56) as u8
+    }
+}
+
+#[test]
+fn a_call_on_a_bad_line_is_covered() {
+    // A round trip of five frames of 20 ms; a fifth of the frames is lost.
+    let turns = [Turn::Steady(60), Turn::Noise(50), Turn::Steady(240)];
+    let turns = [&turns[..], &[Turn::Steady(240), Turn::Steady(240)]].concat();
+    for round_trip in [3, 12] {
+        let stats = follow(&turns, Class::Audio, round_trip);
+        let (sent, received) = (stats.sent, stats.received);
+        assert!(received.recovered > 100, "{received:?}");
+        assert!(received.missing < 40, "{received:?}");
+        assert!(sent.repeated > 300);
+        assert_eq!(received.refused, 0);
     }
 }
 
@@ -465,6 +561,8 @@ fn packets_are_restored_as_the_vectors_say() {
             restorer.steady(place, slot as usize, low as u8, &data, &mut |packet| {
                 restored.push(packet);
             });
+        } else if field("again").is_some() {
+            restorer.again(&data, &mut |_, packet| restored.push(packet()));
         } else {
             let place = Place { line: 0, absent: 0 };
             restorer.packets(place, &data, &mut |packet| restored.push(packet));
@@ -476,7 +574,7 @@ fn packets_are_restored_as_the_vectors_say() {
         assert_eq!(restored, expected, "{name}");
         count += 1;
     }
-    assert!(count >= 12, "{count}");
+    assert!(count >= 30, "{count}");
 }
 
 proptest! {

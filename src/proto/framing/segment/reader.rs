@@ -2,8 +2,9 @@
 
 use super::{
     COMPRESSED_FLAG, Cut, Data, FlowId, KIND_LINK, KIND_MESSAGE, KIND_PACKET, KIND_PIECE,
-    LENGTH_FLAG, LINK_ADVANCE, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST, LINK_NEXT_SAME, LINK_PROBE,
-    LINK_REPAIRS, LINK_REPORT, MESSAGE_BITS, NUMBER_MASK, PACKET_BITS, STEADY_FLAG, Segment,
+    LENGTH_FLAG, LINK_ADVANCE, LINK_AGAIN, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST, LINK_NEXT_SAME,
+    LINK_PROBE, LINK_REPAIRS, LINK_REPORT, MESSAGE_BITS, NUMBER_MASK, PACKET_BITS, STEADY_FLAG,
+    Segment,
 };
 use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::varint::{self, take};
@@ -122,6 +123,18 @@ fn read_link<'a>(service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
                 number,
             })
         }
+        LINK_AGAIN => read_again(bytes),
+        _ => None,
+    }
+}
+
+fn read_again<'a>(bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
+    // Looked at first: a frame full of this must not be read by as many calls inside each other.
+    if *bytes.first()? >> 5 != KIND_PACKET {
+        return None;
+    }
+    match read(bytes)? {
+        Segment::Packet { flow, number, data } => Some(Segment::Again { flow, number, data }),
         _ => None,
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     COMPRESSED_FLAG, FlowId, KIND_LINK, KIND_MESSAGE, KIND_PACKET, KIND_PIECE, LENGTH_FLAG,
-    LENGTH_OVERHEAD, LINK_ADVANCE, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST, LINK_NEXT_SAME,
-    LINK_PROBE, LINK_REPAIRS, LINK_REPORT, NUMBER_MASK, STEADY_FLAG,
+    LENGTH_OVERHEAD, LINK_ADVANCE, LINK_AGAIN, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST,
+    LINK_NEXT_SAME, LINK_PROBE, LINK_REPAIRS, LINK_REPORT, NUMBER_MASK, STEADY_FLAG,
 };
 use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::varint;
@@ -108,6 +108,16 @@ impl<'a> Writer<'a> {
         self.begin(KIND_PACKET, flow.0);
         self.body.push(number as u8 & NUMBER_MASK | COMPRESSED_FLAG);
         self.data(self.body.len() - 1, head);
+    }
+
+    /// Packets of an audio flow that were sent before; what follows of them is for
+    /// [`Writer::more`].
+    pub(crate) fn again(&mut self, flow: FlowId, number: u64, compressed: bool, data: &[u8]) {
+        self.begin(KIND_LINK, LINK_AGAIN);
+        self.body.push(KIND_PACKET << 5 | flow.0);
+        let flag = if compressed { COMPRESSED_FLAG } else { 0 };
+        self.body.push(number as u8 & NUMBER_MASK | flag);
+        self.data(self.body.len() - 1, data);
     }
 
     /// A steady packet. Nothing can follow it in its frame.
