@@ -38,6 +38,7 @@ use received::Received;
 use room::AudioRoom;
 use rtt::Rtt;
 use sent::{SentFrames, Settled};
+pub(crate) use transmit::Contents;
 use watch::{Refusal, Watch};
 
 use super::config::{LineConfig, SessionId};

@@ -22,6 +22,7 @@ use crate::proto::stats::{OutgoingStats, QualityStats};
 use crate::proto::time::{BitRate, Duration};
 use belief::Belief;
 use choice::Damage;
+pub(crate) use choice::SEARCHED;
 
 /// Error figures of one direction of a line.
 #[derive(Debug)]
@@ -141,8 +142,8 @@ impl Quality {
     }
 
     /// Parity of an ordinary frame with so many bytes of header, segments and check.
-    pub(crate) fn parity(&self, body: usize) -> Parity {
-        choice::best_parity(self.damage, body + body / 254 + 1)
+    pub(crate) fn parity(&self, body: usize, has_deadline: bool) -> Parity {
+        choice::best_parity(self.damage, body + body / 254 + 1, has_deadline)
     }
 
     /// Parity of express frames.
@@ -153,7 +154,7 @@ impl Quality {
     /// Share of a frame that is not parity.
     pub(crate) fn content_share(&self) -> f64 {
         let body = self.frame_length();
-        body as f64 / self.parity(body).wire_len(body) as f64
+        body as f64 / self.parity(body, false).wire_len(body) as f64
     }
 
     /// Wrong bytes in a frame that has some, as many times as when they are spread at random.
@@ -170,7 +171,7 @@ impl Quality {
         let [bytes_repaired, frames_repaired, slips] = self.repaired;
         OutgoingStats {
             frame_bytes: self.frame_length() as u64,
-            parity: self.parity(self.frame_length()).len() as u64,
+            parity: self.parity(self.frame_length(), false).len() as u64,
             express_parity: self.express.len() as u64,
             quality: QualityStats {
                 error_rate: self.damage.errors,

@@ -1,6 +1,7 @@
 //! The receiving half of a line: bytes to frames whose check is good, hellos, reports.
 
 use super::handshake::Hello;
+use super::quality::SEARCHED;
 use super::received::Arrival;
 use super::sent::{self, Settled};
 use super::{Line, Opened};
@@ -8,7 +9,6 @@ use crate::proto::config::SessionId;
 use crate::proto::framing::check::{CheckKind, Seal};
 use crate::proto::framing::decoder::{Decoder, Found, Verdict};
 use crate::proto::framing::header::{self, FrameKind, Header};
-use crate::proto::framing::parity::Parity;
 use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::stats::LineState;
 use crate::proto::time::Instant;
@@ -72,9 +72,9 @@ impl Line {
 
     /// Whether a frame with the short check may be one. One guess in 65536 passes that check, and a
     /// noisy line makes many guesses: so the far end says first, in a frame with the long check, which
-    /// parity these frames have, and where there is none nothing but a whole chunk is believed.
+    /// parity these frames have, and where there is little nothing but a whole chunk is believed.
     fn trusts(&self, found: Found<'_>) -> bool {
-        found.parity == self.express_there && !(found.guessed && found.parity == Parity::NONE)
+        found.parity == self.express_there && (!found.guessed || found.parity.len() >= SEARCHED)
     }
 
     /// How many frames of the far end did not arrive so far.

@@ -41,6 +41,16 @@ const MOST_LATER: usize = 120;
 /// Audio waits when it owes so many bytes.
 const MOST_OWED: usize = 32;
 
+/// What a numbered frame is about.
+#[derive(Debug, Default)]
+pub(crate) struct Contents {
+    /// It wants a report.
+    pub(crate) eliciting: bool,
+    /// Something in it must arrive by a time.
+    pub(crate) has_deadline: bool,
+    pub(crate) segments: Vec<SentSegment>,
+}
+
 impl Line {
     /// Bytes that the line takes now.
     pub(crate) fn allowance(&self, now: Instant, room: usize) -> usize {
@@ -171,12 +181,19 @@ impl Line {
         kind: FrameKind,
         number: u64,
         body: &mut Vec<u8>,
-        eliciting: bool,
-        segments: Vec<SentSegment>,
+        contents: Contents,
     ) -> usize {
+        let Contents {
+            eliciting,
+            has_deadline,
+            segments,
+        } = contents;
         let Some(seals) = self.seals else { return 0 };
         let parity = match kind {
-            FrameKind::Ordinary => self.quality.parity(body.len() + kind.check().len()),
+            FrameKind::Ordinary => {
+                let body = body.len() + kind.check().len();
+                self.quality.parity(body, has_deadline)
+            }
             FrameKind::Express(_) => self.express.parity(),
             FrameKind::Service(_) => Parity::SERVICE,
         };

@@ -7,8 +7,8 @@ use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
 use crate::proto::framing::header::FrameKind;
 use crate::proto::framing::segment::Writer;
-use crate::proto::line::Line;
 use crate::proto::line::handshake::Hello;
+use crate::proto::line::{Contents, Line};
 use crate::proto::stats::LineState;
 use crate::proto::time::{Duration, Instant};
 
@@ -149,7 +149,11 @@ impl Session {
         if writer.len() == header {
             return false;
         }
-        let wire = line.finish_frame(now, kind, number, &mut body, probes || closes, Vec::new());
+        let contents = Contents {
+            eliciting: probes || closes,
+            ..Contents::default()
+        };
+        let wire = line.finish_frame(now, kind, number, &mut body, contents);
         if report.is_some() {
             line.on_report_sent(now, wire);
         }
@@ -245,8 +249,16 @@ impl Session {
         segments: Vec<(SentSegment, usize)>,
     ) -> usize {
         let carried: usize = segments.iter().map(|(_, bytes)| bytes).sum();
-        let sent = segments.iter().map(|(segment, _)| *segment).collect();
-        let wire = self.lines[line].finish_frame(now, kind, number, body, true, sent);
+        let has_deadline = segments.iter().any(|(segment, _)| {
+            let flow = super::flow_mut(&mut self.flows, segment.flow);
+            flow.is_some_and(|flow| flow.deadline().is_some())
+        });
+        let contents = Contents {
+            eliciting: true,
+            has_deadline,
+            segments: segments.iter().map(|(segment, _)| *segment).collect(),
+        };
+        let wire = self.lines[line].finish_frame(now, kind, number, body, contents);
         // Header, check and stuffing are paid by the first; in the long run all pay their share.
         let mut overhead = wire.saturating_sub(carried);
         for (segment, bytes) in segments {

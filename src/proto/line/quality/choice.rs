@@ -31,10 +31,16 @@ impl Damage {
 const OVERHEAD: usize = 12;
 /// Frames with parity are not made longer: sixteen codewords.
 const LONGEST_WITH_PARITY: usize = 16 * 255;
-/// A packet of audio may be lost this often for want of parity.
-const BEARABLE: f64 = 0.001;
-/// With less parity than it has when it would be lost this often.
-const EASY: f64 = 0.000_25;
+/// So many losses a lost frame with a deadline counts for.
+const LATE: i32 = 5;
+/// A packet of audio may be lost this often for want of parity; with little parity less often, as there
+/// damaged delimiters are not searched for ([`line`](crate::proto::line), receiving half).
+const BEARABLE: f64 = 0.004;
+const BEARABLE_WITH_LITTLE: f64 = 0.001;
+/// With less parity than it has when it would be lost by this much less often.
+const EASY: f64 = 0.5;
+/// From this parity on, bytes, short checks come out of a search, too.
+pub(crate) const SEARCHED: usize = 4;
 /// Lengths on the line that are looked at.
 const LENGTHS: [usize; 20] = [
     64, 80, 96, 128, 160, 192, 224, 255, 320, 384, 448, 510, 765, 1020, 1530, 2040, 3060, 4080,
@@ -77,12 +83,15 @@ pub(super) fn best_length(damage: Damage) -> usize {
     best.1.clamp(SHORTEST, LONGEST)
 }
 
-/// The parity with which a frame of `stuffed` bytes carries most.
-pub(super) fn best_parity(damage: Damage, stuffed: usize) -> Parity {
+/// The parity with which a frame of `stuffed` bytes carries most. What has a deadline is often late when
+/// it is sent again: then a loss counts as [`LATE`] of them.
+pub(super) fn best_parity(damage: Damage, stuffed: usize, has_deadline: bool) -> Parity {
     let mut best = (0.0, Parity::NONE);
     for parity in Parity::ALL {
         let wire = parity.wire_len(stuffed);
-        let carried = stuffed as f64 / wire as f64 * damage.arrives(wire, parity);
+        let arrives = damage.arrives(wire, parity);
+        let weight = if has_deadline { LATE } else { 1 };
+        let carried = stuffed as f64 / wire as f64 * arrives.powi(weight);
         if carried > best.0 && (parity == Parity::NONE || wire <= LONGEST_WITH_PARITY) {
             best = (carried, parity);
         }
@@ -96,7 +105,12 @@ pub(super) fn surest(damage: Damage, wire: usize, now: Parity) -> Parity {
     let stuffed = wire.saturating_sub(now.len()).max(1);
     for parity in Parity::ALL {
         let lost = 1.0 - repaired(damage.errors, stuffed + parity.len(), parity.repairs());
-        if lost <= if parity < now { EASY } else { BEARABLE } {
+        let most = if parity.len() < SEARCHED {
+            BEARABLE_WITH_LITTLE
+        } else {
+            BEARABLE
+        };
+        if lost <= if parity < now { EASY * most } else { most } {
             return parity;
         }
     }

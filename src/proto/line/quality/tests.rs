@@ -48,7 +48,7 @@ impl Line {
 
     fn send_frame(&mut self) {
         let body = self.quality.frame_length() + 4;
-        let parity = self.quality.parity(body);
+        let parity = self.quality.parity(body, false);
         let wire = parity.wire_len(body + body / 254 + 1) + 1;
         let blocks = wire.div_ceil(255);
         let mut wrong = vec![0; blocks];
