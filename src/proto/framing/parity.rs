@@ -33,6 +33,11 @@ impl Parity {
     /// All that a frame may have.
     pub(crate) const ALL: [Self; 6] = [Self(0), Self(2), Self(4), Self(8), Self(16), Self(24)];
 
+    /// The one of that length, if there is one.
+    pub(crate) fn of_len(len: u8) -> Option<Self> {
+        Self::ALL.into_iter().find(|parity| parity.0 == len)
+    }
+
     /// Parity bytes of a codeword.
     pub(crate) const fn len(self) -> usize {
         self.0 as usize

@@ -4,8 +4,8 @@
 //! first byte
 //!   7   6 5   4 3 2 1 0
 //! +---+-----+-----------+
-//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance, 5 repairs; 8, 9, 10 next
-//! |   |     |           |  message; 11 again
+//! | 0 | 0 0 | service   |  of the link: 1 report, 2 probe, 3 close, 4 advance, 5 repairs,
+//! |   |     |           |  6 parity; 8, 9, 10 next message; 11 again
 //! | 0 | 0 1 | flow      |  packet:  P C nnnnnn            [length] data
 //! | 0 | 1 0 | flow      |  message: nnnnnnnn P C nnnnnn   [length] data
 //! | 0 | 1 1 | flow      |  piece:   nnnnnnnn P 0 nnnnnn   place [length] data
@@ -23,6 +23,7 @@
 //! probe   nothing follows: the far end reports at once
 //! close   nothing follows: the far end stops on purpose
 //! repairs what the sender of this segment repaired (see `report.rs`)
+//! parity  n (1): express frames with the short check have so much from here on
 //! next    [length] data: the message behind the one in front of it in this frame, same flow, number
 //!         plus one. 8: a length follows; 9: it runs to the end; 10: it is as long as the one in front
 //! again   a packet follows that was sent before: its number is the nearest, not the next
@@ -40,6 +41,7 @@ mod writer;
 pub(crate) use reader::Reader;
 pub(crate) use writer::Writer;
 
+use super::parity::Parity;
 use super::report::{Repairs, Report};
 
 /// Names one direction-independent flow of a session, 0 to 31.
@@ -53,6 +55,8 @@ pub(crate) enum Segment<'a> {
     Report(Report),
     /// What the far end repaired.
     Repairs(Repairs),
+    /// Parity of the express frames with the short check, from here on.
+    ExpressParity(Parity),
     /// Report at once.
     Probe,
     /// The far end stops.
@@ -189,6 +193,7 @@ const LINK_PROBE: u8 = 2;
 const LINK_CLOSE: u8 = 3;
 const LINK_ADVANCE: u8 = 4;
 const LINK_REPAIRS: u8 = 5;
+const LINK_PARITY: u8 = 6;
 const LINK_NEXT: u8 = 8;
 const LINK_NEXT_LAST: u8 = 9;
 const LINK_NEXT_SAME: u8 = 10;

@@ -1,8 +1,8 @@
 //! The parity of express frames, and when the short check may go with it.
 //!
-//! A receiver takes a frame with the short check only with the parity of the last express frame that
-//! had the long one. So when the parity changes, audio has the long check until a frame that tells the
-//! new one is known to have arrived: two bytes a packet for one round trip, and never a wrong guess.
+//! A receiver takes a frame with the short check only with the parity that it was told. So when the parity
+//! changes, audio has the long check, and tells the new one, until such a frame is known to have
+//! arrived: four bytes a packet for one round trip, and never a wrong guess.
 
 use crate::proto::framing::parity::Parity;
 
@@ -33,7 +33,7 @@ impl ExpressParity {
         }
     }
 
-    /// An express frame with the long check and that number arrived.
+    /// A frame with that number, which tells the parity, arrived.
     pub(super) fn on_told(&mut self, number: u64) {
         if self.untold_from.is_some_and(|from| number >= from) {
             self.untold_from = None;

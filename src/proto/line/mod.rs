@@ -71,8 +71,7 @@ pub(crate) struct Line {
     /// What the far end said last of its repairs.
     repairs_there: Repairs,
     express: ExpressParity,
-    /// Parity of the far end's last express frame with the long check: those with the short one have
-    /// the same.
+    /// Parity of the far end's frames with the short check, as it told.
     express_there: Parity,
     /// More than it was when frames were lost lately.
     losses: u32,
@@ -135,7 +134,6 @@ struct Counts {
 pub(crate) struct Opened<'a> {
     pub(crate) kind: FrameKind,
     pub(crate) number: u64,
-    pub(crate) parity: Parity,
     /// The number is not the one to be expected.
     is_guessed: bool,
     /// Segments, or what a service frame says.

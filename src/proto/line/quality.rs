@@ -36,6 +36,10 @@ pub(crate) struct Quality {
     run: usize,
     /// Frames are this long without any proof.
     first: usize,
+    /// Bytes whose fate is known.
+    seen: usize,
+    /// Share of wrong bytes on the way here.
+    way_here: f64,
     /// Fading mean of the length of express frames, bytes on the line.
     express_length: f64,
     express: Parity,
@@ -54,6 +58,9 @@ const SHORTEST: usize = 48;
 const FIRST_TIME: Duration = Duration::from_millis(150);
 /// And their most bytes.
 const FIRST_BYTES: usize = 2040;
+/// Until so much is known of a line, ordinary frames have this parity at least.
+const UNKNOWN: usize = 2000;
+const FIRST_PARITY: Parity = Parity::ALL[3];
 /// The longest that a frame is made, header and segments; the check comes behind.
 const LONGEST: usize = MAX_BODY - 8;
 /// What remains of the shares with each new frame: half of it after some fifty frames.
@@ -69,6 +76,8 @@ impl Quality {
             best: LONGEST,
             run: 0,
             first: rate.bytes_in(FIRST_TIME).clamp(SHORTEST, FIRST_BYTES),
+            seen: 0,
+            way_here: 0.0,
             express_length: USUAL_EXPRESS,
             express: Parity::NONE,
             frames: 0.0,
@@ -92,13 +101,13 @@ impl Quality {
         }
     }
 
-    /// The far end repaired so many more.
+    /// The far end repaired so many more. Counts with the frames that are settled next: they are told
+    /// in the same frame, and either alone would mislead.
     pub(crate) fn on_repairs(&mut self, news: Repairs) {
         self.belief.on_repaired(f64::from(news.bytes));
         self.repaired[0] += u64::from(news.bytes);
         self.repaired[1] += u64::from(news.frames);
         self.repaired[2] += u64::from(news.slips);
-        self.decide();
     }
 
     fn on_frame(&mut self, frame: &SettledFrame) {
@@ -108,6 +117,7 @@ impl Quality {
         }
         self.belief
             .on_frame(frame.wire, frame.parity, frame.fate, is_ordinary);
+        self.seen = self.seen.saturating_add(frame.wire);
         self.length += (frame.wire as f64 - self.length) * (1.0 - FADE);
         self.frames = self.frames * FADE + 1.0;
         self.lost *= FADE;
@@ -120,8 +130,18 @@ impl Quality {
         }
     }
 
+    /// So many bytes are wrong on the way here. Where little of our own is reported on, the way there is
+    /// taken to be no better: an end that sends nothing but reports must not lose them.
+    pub(crate) fn on_incoming(&mut self, error_rate: f64) {
+        self.way_here = error_rate;
+        self.decide();
+    }
+
     fn decide(&mut self) {
-        let damage = self.belief.damage();
+        let mut damage = self.belief.damage();
+        if !self.belief.is_informed() {
+            damage.errors = damage.errors.max(self.way_here);
+        }
         if damage != self.damage {
             self.damage = damage;
             self.best = choice::best_length(damage);
@@ -143,7 +163,12 @@ impl Quality {
 
     /// Parity of an ordinary frame with so many bytes of header, segments and check.
     pub(crate) fn parity(&self, body: usize, has_deadline: bool) -> Parity {
-        choice::best_parity(self.damage, body + body / 254 + 1, has_deadline)
+        let best = choice::best_parity(self.damage, body + body / 254 + 1, has_deadline);
+        if self.seen < UNKNOWN {
+            best.max(FIRST_PARITY)
+        } else {
+            best
+        }
     }
 
     /// Parity of express frames.

@@ -9,6 +9,7 @@ use crate::proto::config::SessionId;
 use crate::proto::framing::check::{CheckKind, Seal};
 use crate::proto::framing::decoder::{Decoder, Found, Verdict};
 use crate::proto::framing::header::{self, FrameKind, Header};
+use crate::proto::framing::parity::Parity;
 use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::stats::LineState;
 use crate::proto::time::Instant;
@@ -64,7 +65,6 @@ impl Line {
         Some(Opened {
             kind,
             number,
-            parity: found.parity,
             is_guessed: number != first,
             content: checked.get(header_len..)?,
         })
@@ -97,9 +97,6 @@ impl Line {
     ) -> (Verdict, Arrival) {
         self.on_heard(now);
         let number = frame.number;
-        if frame.kind == FrameKind::Express(CheckKind::Long) {
-            self.express_there = frame.parity;
-        }
         let (verdict, overtakes) = match frame.kind {
             FrameKind::Express(_) => (Verdict::Express, true),
             _ => (Verdict::Ordinary, false),
@@ -158,12 +155,16 @@ impl Line {
         self.received.on_probe();
     }
 
+    /// From here on the far end's frames with the short check have that parity.
+    pub(crate) fn on_express_parity(&mut self, parity: Parity) {
+        self.express_there = parity;
+    }
+
     /// Takes what the far end repaired.
     pub(crate) fn on_repairs(&mut self, repairs: Repairs) {
         let news = repairs.since(self.repairs_there);
         self.repairs_there = repairs;
         self.quality.on_repairs(news);
-        self.choose_parity();
     }
 
     /// Takes a report of the far end.
@@ -186,7 +187,8 @@ impl Line {
         self.losses > 2 * LOSS
     }
 
-    fn choose_parity(&mut self) {
+    /// Lets express frames have the parity that is best now.
+    pub(super) fn choose_parity(&mut self) {
         let next = self.sent.next_number();
         self.express.change(self.quality.express_parity(), next);
     }

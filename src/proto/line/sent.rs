@@ -33,9 +33,25 @@ struct SentFrame {
     wire: usize,
     parity: Parity,
     kind: FrameKind,
+    /// It tells the parity of express frames.
+    tells: bool,
     eliciting: bool,
     segments: Vec<SentSegment>,
     settled: bool,
+}
+
+/// A frame that was built.
+#[derive(Debug)]
+pub(crate) struct Built {
+    pub(crate) kind: FrameKind,
+    /// Its bytes on the line.
+    pub(crate) wire: usize,
+    pub(crate) parity: Parity,
+    /// It tells the parity of express frames.
+    pub(crate) tells: bool,
+    /// It wants a report.
+    pub(crate) eliciting: bool,
+    pub(crate) segments: Vec<SentSegment>,
 }
 
 /// A frame whose fate was settled.
@@ -67,7 +83,7 @@ pub(crate) struct Settled {
     pub(crate) lost: Vec<SentSegment>,
     /// The frames that arrived and that were lost.
     pub(crate) frames: Vec<SettledFrame>,
-    /// Of the express frames with the long check that arrived the last.
+    /// Of the frames that tell the parity of express frames, the last that arrived.
     pub(crate) told: Option<u64>,
     /// Round trip, when the report gave one.
     pub(crate) rtt: Option<Duration>,
@@ -144,21 +160,15 @@ impl SentFrames {
     }
 
     /// Remembers the frame with the number that [`SentFrames::next`] gave.
-    pub(crate) fn on_built(
-        &mut self,
-        kind: FrameKind,
-        wire: usize,
-        parity: Parity,
-        eliciting: bool,
-        segments: Vec<SentSegment>,
-    ) {
+    pub(crate) fn on_built(&mut self, built: Built) {
         self.frames.push_back(SentFrame {
             completed: None,
-            wire,
-            parity,
-            kind,
-            eliciting,
-            segments,
+            wire: built.wire,
+            parity: built.parity,
+            kind: built.kind,
+            tells: built.tells,
+            eliciting: built.eliciting,
+            segments: built.segments,
             settled: false,
         });
     }
@@ -249,7 +259,7 @@ impl SentFrames {
             frame.settled = true;
             settled.acked.append(&mut frame.segments);
             settled.frames.push(frame.with_fate(Fate::Arrived));
-            if frame.kind == FrameKind::Express(CheckKind::Long) {
+            if frame.tells {
                 settled.told = settled.told.max(Some(number));
             }
         }
@@ -347,6 +357,17 @@ mod tests {
         SentSegment::for_test(tag)
     }
 
+    fn built(segments: Vec<SentSegment>) -> Built {
+        Built {
+            kind: FrameKind::Ordinary,
+            wire: 30,
+            parity: Parity::NONE,
+            tells: false,
+            eliciting: true,
+            segments,
+        }
+    }
+
     /// Builds `count` frames that leave one per millisecond in order.
     fn sent(count: u64) -> SentFrames {
         let mut sent = SentFrames::default();
@@ -356,13 +377,7 @@ mod tests {
                     .map(|(number, _)| number),
                 Some(number)
             );
-            sent.on_built(
-                FrameKind::Ordinary,
-                30,
-                Parity::NONE,
-                true,
-                vec![segment(number)],
-            );
+            sent.on_built(built(vec![segment(number)]));
             sent.on_completed(at(number), number);
         }
         sent
@@ -393,13 +408,7 @@ mod tests {
     fn an_interrupted_frame_is_not_lost_when_the_express_frame_has_arrived() {
         let mut sent = SentFrames::default();
         for number in 0..3 {
-            sent.on_built(
-                FrameKind::Ordinary,
-                30,
-                Parity::NONE,
-                true,
-                vec![segment(number)],
-            );
+            sent.on_built(built(vec![segment(number)]));
         }
         // Frame 0 is ordinary; 1 interrupts it and leaves first; 2 follows.
         sent.on_completed(at(1), 1);
@@ -417,13 +426,7 @@ mod tests {
         let mut sent = sent(2);
         let settled = sent.on_report(at(5), &report_of(&[0, 1, 2]));
         assert!(settled.acked.is_empty() && !settled.progress);
-        sent.on_built(
-            FrameKind::Ordinary,
-            30,
-            Parity::NONE,
-            true,
-            vec![segment(2)],
-        );
+        sent.on_built(built(vec![segment(2)]));
         let settled = sent.on_report(at(5), &report_of(&[0, 1, 2]));
         assert!(settled.acked.is_empty(), "frame 2 has not left completely");
     }
@@ -438,7 +441,7 @@ mod tests {
                 sent.next(FrameKind::Ordinary, false),
                 Some((number, NumberForm::Long))
             );
-            sent.on_built(FrameKind::Ordinary, 30, Parity::NONE, true, Vec::new());
+            sent.on_built(built(Vec::new()));
         }
         assert_eq!(
             sent.next(express, false),
@@ -450,7 +453,7 @@ mod tests {
         );
         for _ in SHORT_WINDOW..MAX_UNSETTLED as u64 {
             assert!(sent.next(express, false).is_some());
-            sent.on_built(FrameKind::Ordinary, 30, Parity::NONE, true, Vec::new());
+            sent.on_built(built(Vec::new()));
         }
         assert_eq!(sent.next(express, false), None);
     }
@@ -458,26 +461,14 @@ mod tests {
     #[test]
     fn a_cut_gives_everything_back() {
         let mut sent = sent(3);
-        sent.on_built(
-            FrameKind::Ordinary,
-            30,
-            Parity::NONE,
-            true,
-            vec![segment(3)],
-        );
+        sent.on_built(built(vec![segment(3)]));
         let settled = sent.give_up();
         assert_eq!(settled.lost, [segment(0), segment(1), segment(2)]);
         assert_eq!(sent.waiting_since(), None);
         // What was on its way at the cut still completes, unless its rest is gone.
         sent.on_completed(at(9), 3);
         assert_eq!(sent.give_up().lost, [segment(3)]);
-        sent.on_built(
-            FrameKind::Ordinary,
-            30,
-            Parity::NONE,
-            true,
-            vec![segment(4)],
-        );
+        sent.on_built(built(vec![segment(4)]));
         assert!(sent.give_up().lost.is_empty());
         assert_eq!(sent.give_up_all().lost, [segment(4)]);
         assert!(sent.frames.is_empty());

@@ -1,6 +1,7 @@
 //! The sending half of a line: frames on their way, hellos, reports, probes, and when.
 
 use super::handshake::{Hello, Table};
+use super::sent::Built;
 use super::{HELLO_FRAME, Line, received};
 use crate::proto::channel::SentSegment;
 use crate::proto::config::SessionId;
@@ -46,6 +47,8 @@ const MOST_OWED: usize = 32;
 pub(crate) struct Contents {
     /// It wants a report.
     pub(crate) eliciting: bool,
+    /// It tells the parity of express frames.
+    pub(crate) tells: bool,
     /// Something in it must arrive by a time.
     pub(crate) has_deadline: bool,
     pub(crate) segments: Vec<SentSegment>,
@@ -156,9 +159,10 @@ impl Line {
         self.express.parity().len()
     }
 
-    /// Whether audio may have the short check: the far end knows the parity that it has.
-    pub(crate) fn takes_short_check(&self) -> bool {
-        self.express.is_told()
+    /// The parity of express frames that the far end does not know yet: until then audio has the long
+    /// check, and tells it.
+    pub(crate) fn untold_parity(&self) -> Option<Parity> {
+        (!self.express.is_told()).then(|| self.express.parity())
     }
 
     /// Starts a numbered frame: its number, with the header written to `body`; `None` when too
@@ -185,6 +189,7 @@ impl Line {
     ) -> usize {
         let Contents {
             eliciting,
+            tells,
             has_deadline,
             segments,
         } = contents;
@@ -199,7 +204,14 @@ impl Line {
         };
         let wire = encode(kind, number, seals.outgoing, parity, body);
         let len = self.offer(now, kind, Some(number), wire);
-        self.sent.on_built(kind, len, parity, eliciting, segments);
+        self.sent.on_built(Built {
+            kind,
+            wire: len,
+            parity,
+            tells,
+            eliciting,
+            segments,
+        });
         self.alive.on_sent(len);
         len
     }
@@ -317,6 +329,9 @@ impl Line {
         if self.report_at().is_none_or(|due| due > now) {
             return None;
         }
+        let incoming = self.incoming.stats(self.decoder.counts());
+        self.quality.on_incoming(incoming.error_rate);
+        self.choose_parity();
         self.received
             .report(now, self.counts.bytes_received, self.decoder.counts().bad)
     }

@@ -56,7 +56,7 @@ impl Session {
             return false;
         }
         let is_short = content.len() + 2 <= SHORT_FRAME;
-        let check = if is_short && self.lines[index].takes_short_check() {
+        let check = if is_short && self.lines[index].untold_parity().is_none() {
             CheckKind::Short
         } else {
             CheckKind::Long
@@ -66,6 +66,9 @@ impl Session {
         let Some(number) = self.lines[index].start_frame(now, kind, &mut body) else {
             return false;
         };
+        if let Some(parity) = self.lines[index].untold_parity() {
+            Writer::new(&mut body).express_parity(parity);
+        }
         body.extend_from_slice(&content);
         let wire = self.finish(now, index, kind, number, &mut body, segments);
         self.lines[index].on_audio(wire);

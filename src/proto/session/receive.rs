@@ -175,6 +175,7 @@ impl Session {
                 self.on_settled(&settled);
             }
             Segment::Repairs(repairs) => self.lines[line].on_repairs(repairs),
+            Segment::ExpressParity(parity) => self.lines[line].on_express_parity(parity),
             Segment::Probe => self.lines[line].on_probe(),
             Segment::Close => {
                 for line in &mut self.lines {
@@ -283,7 +284,10 @@ fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
         if kind == FrameKind::Express(CheckKind::Short) && !is_audio {
             return None;
         }
-        eliciting |= !matches!(segment, Segment::Report(_) | Segment::Repairs(_));
+        eliciting |= !matches!(
+            segment,
+            Segment::Report(_) | Segment::Repairs(_) | Segment::ExpressParity(_)
+        );
     }
     Some(eliciting)
 }

@@ -131,10 +131,11 @@ impl Session {
         let header = writer.len();
         let report = line.due_report(now);
         if let Some(report) = &report {
-            writer.report(report);
+            // In front: both together say how good the line is.
             if let Some(repairs) = line.due_repairs() {
                 writer.repairs(repairs);
             }
+            writer.report(report);
         }
         let probes = line.probe_is_due(now);
         if probes {
@@ -149,8 +150,13 @@ impl Session {
         if writer.len() == header {
             return false;
         }
+        let untold = line.untold_parity();
+        if let Some(parity) = untold {
+            writer.express_parity(parity);
+        }
         let contents = Contents {
             eliciting: probes || closes,
+            tells: untold.is_some(),
             ..Contents::default()
         };
         let wire = line.finish_frame(now, kind, number, &mut body, contents);
@@ -171,7 +177,7 @@ impl Session {
             return false;
         };
         let header = body.len();
-        let (mut probe, mut content) = (Vec::new(), Vec::new());
+        let (mut front, mut content) = (Vec::new(), Vec::new());
         let segments = self.write_audio(now, index, &mut content);
         if segments.is_empty() {
             return false;
@@ -179,12 +185,16 @@ impl Session {
         let keeps = segments.iter().any(|(segment, _)| segment.keeps());
         if keeps {
             // Until the far end says that it has the header, each packet carries its own.
-            Writer::new(&mut probe).probe();
+            Writer::new(&mut front).probe();
+        }
+        let untold = self.lines[index].untold_parity();
+        if let Some(parity) = untold {
+            Writer::new(&mut front).express_parity(parity);
         }
         let is_short = header + content.len() <= SHORT_FRAME;
         // The first packet behind a cut is alone with a number that nobody expects.
         let is_cut = self.lines[index].state() == LineState::Cut;
-        let may = self.lines[index].takes_short_check() && !is_cut;
+        let may = untold.is_none() && !is_cut;
         let kind = if is_short && !keeps && may {
             short
         } else {
@@ -198,7 +208,7 @@ impl Session {
             }
             long
         };
-        body.extend_from_slice(&probe);
+        body.extend_from_slice(&front);
         body.extend_from_slice(&content);
         let wire = self.finish(now, index, kind, number, &mut body, segments);
         self.lines[index].on_audio(wire);
@@ -249,12 +259,20 @@ impl Session {
         segments: Vec<(SentSegment, usize)>,
     ) -> usize {
         let carried: usize = segments.iter().map(|(_, bytes)| bytes).sum();
-        let has_deadline = segments.iter().any(|(segment, _)| {
-            let flow = super::flow_mut(&mut self.flows, segment.flow);
-            flow.is_some_and(|flow| flow.deadline().is_some())
-        });
+        let (mut has_deadline, mut is_audio) = (false, false);
+        for (segment, _) in &segments {
+            if let Some(flow) = super::flow_mut(&mut self.flows, segment.flow) {
+                has_deadline |= flow.deadline().is_some();
+                is_audio |= flow.is_express();
+            }
+        }
+        // Audio with the long check tells it (see `send_audio`); so do reports.
+        let tells = kind == FrameKind::Express(CheckKind::Long)
+            && is_audio
+            && self.lines[line].untold_parity().is_some();
         let contents = Contents {
             eliciting: true,
+            tells,
             has_deadline,
             segments: segments.iter().map(|(segment, _)| *segment).collect(),
         };

@@ -3,9 +3,10 @@
 use super::{
     COMPRESSED_FLAG, Cut, Data, FlowId, KIND_LINK, KIND_MESSAGE, KIND_PACKET, KIND_PIECE,
     LENGTH_FLAG, LINK_ADVANCE, LINK_AGAIN, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST, LINK_NEXT_SAME,
-    LINK_PROBE, LINK_REPAIRS, LINK_REPORT, MESSAGE_BITS, NUMBER_MASK, PACKET_BITS, STEADY_FLAG,
-    Segment,
+    LINK_PARITY, LINK_PROBE, LINK_REPAIRS, LINK_REPORT, MESSAGE_BITS, NUMBER_MASK, PACKET_BITS,
+    STEADY_FLAG, Segment,
 };
+use crate::proto::framing::parity::Parity;
 use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::varint::{self, take};
 
@@ -113,6 +114,7 @@ fn read_link<'a>(service: u8, bytes: &mut &'a [u8]) -> Option<Segment<'a>> {
     match service {
         LINK_REPORT => Report::read(bytes).map(Segment::Report),
         LINK_REPAIRS => Repairs::read(bytes).map(Segment::Repairs),
+        LINK_PARITY => Parity::of_len(take(bytes, 1)?[0]).map(Segment::ExpressParity),
         LINK_PROBE => Some(Segment::Probe),
         LINK_CLOSE => Some(Segment::Close),
         LINK_ADVANCE => {

@@ -3,8 +3,9 @@
 use super::{
     COMPRESSED_FLAG, FlowId, KIND_LINK, KIND_MESSAGE, KIND_PACKET, KIND_PIECE, LENGTH_FLAG,
     LENGTH_OVERHEAD, LINK_ADVANCE, LINK_AGAIN, LINK_CLOSE, LINK_NEXT, LINK_NEXT_LAST,
-    LINK_NEXT_SAME, LINK_PROBE, LINK_REPAIRS, LINK_REPORT, NUMBER_MASK, STEADY_FLAG,
+    LINK_NEXT_SAME, LINK_PARITY, LINK_PROBE, LINK_REPAIRS, LINK_REPORT, NUMBER_MASK, STEADY_FLAG,
 };
+use crate::proto::framing::parity::Parity;
 use crate::proto::framing::report::{Repairs, Report};
 use crate::proto::framing::varint;
 
@@ -76,6 +77,12 @@ impl<'a> Writer<'a> {
     pub(crate) fn repairs(&mut self, repairs: Repairs) {
         self.begin(KIND_LINK, LINK_REPAIRS);
         repairs.write(self.body);
+    }
+
+    /// The parity of express frames with the short check from here on.
+    pub(crate) fn express_parity(&mut self, parity: Parity) {
+        self.begin(KIND_LINK, LINK_PARITY);
+        self.body.push(parity.len() as u8);
     }
 
     /// A probe.

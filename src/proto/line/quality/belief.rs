@@ -19,6 +19,8 @@ pub(super) struct Belief {
     log: [[f64; BURSTS]; ERRORS],
     /// Outcomes fade by a factor e in so many bytes.
     memory: f64,
+    /// Bytes whose fate was seen, fading with it.
+    recent: f64,
     slow: Slow,
     /// The last ordinary frame was lost, too.
     in_burst: bool,
@@ -37,23 +39,23 @@ const MEMORY: Duration = Duration::from_millis(1500);
 const LEAST_MEMORY: f64 = 2500.0;
 const SLOW: f64 = 40.0;
 
-/// Rates of errors a byte: none, then four a decade from 2e-6 on.
-const ERRORS: usize = 22;
+/// Rates of errors a byte: none, then six a decade from 2e-6 on.
+const ERRORS: usize = 31;
 /// Rates of bursts a byte: none, then two a decade from 1e-6 on.
 const BURSTS: usize = 10;
 /// A line is good until it shows otherwise; and what is lost is lost to single errors.
-const NO_ERRORS: f64 = 0.4;
+const NO_ERRORS: f64 = 0.6;
 const NO_BURSTS: f64 = 0.7;
 /// No outcome rules anything out for good.
 const IMPOSSIBLE: f64 = -40.0;
 /// The belief is told as the rate below which this share of it lies.
-const LIKELY: f64 = 0.35;
-const AT_MOST: f64 = 0.9;
+const LIKELY: f64 = 0.5;
+const AT_MOST: f64 = 0.98;
 
 fn error_rate(i: usize) -> f64 {
     match i {
         0 => 0.0,
-        _ => 2e-6 * 10f64.powf((i - 1) as f64 / 4.0),
+        _ => 2e-6 * 10f64.powf((i - 1) as f64 / 6.0),
     }
 }
 
@@ -69,6 +71,7 @@ impl Belief {
         Self {
             log: [[0.0; BURSTS]; ERRORS],
             memory: (rate.bytes_in(MEMORY) as f64).max(LEAST_MEMORY),
+            recent: 0.0,
             slow: Slow::default(),
             in_burst: false,
         }
@@ -129,10 +132,16 @@ impl Belief {
     fn fade(&mut self, bytes: f64) {
         let factor = (-bytes / self.memory).exp();
         self.log.iter_mut().flatten().for_each(|log| *log *= factor);
+        self.recent = self.recent * factor + bytes;
         let factor = (-bytes / (SLOW * self.memory)).exp();
         self.slow.bytes = self.slow.bytes * factor + bytes;
         self.slow.errors *= factor;
         self.slow.bursts *= factor;
+    }
+
+    /// Whether enough was seen lately to say something of the line.
+    pub(super) fn is_informed(&self) -> bool {
+        self.recent > self.memory / 4.0
     }
 
     /// The rates that explain what was seen.
