@@ -15,9 +15,10 @@
 //! So parts are held until a whole ordinary frame arrives (ordinary frames never overlap), and
 //! each further failing chunk is tried behind them, from each part on and without any one of them
 //! (`held.rs`). What is repaired, split and joined over a gap is looked for only while the line is
-//! noisy: on a clean one a part costs no search. The work is bounded by [`WORK_A_BYTE`] for each byte
-//! that arrives, the memory by one frame's length. Nothing else is carried from chunk to chunk: a
-//! decoder starts clean at every delimiter.
+//! noisy: on a clean one a part costs no search. The work is bounded for each byte that
+//! arrives ([`STEPS_A_BYTE`], [`LOOKS_A_BYTE`], [`WORK_A_BYTE`]), the memory by one frame's length.
+//! Beside the parts nothing but hints is carried from chunk to chunk (what worked last, which number comes
+//! next): they say what is tried first, never what is taken.
 
 mod held;
 mod search;
@@ -29,9 +30,9 @@ use held::{Held, Way};
 /// What the judge found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Verdict {
-    /// A good ordinary or service frame; it was taken.
+    /// A good ordinary frame; it was taken.
     Ordinary,
-    /// A good express frame; it was taken. It may have interrupted what stood before it.
+    /// A good express or service frame; it was taken. It may have interrupted what stood before it.
     Express,
     /// Not a frame.
     Bad,
@@ -152,6 +153,11 @@ impl Decoder {
         self.noisy = self.noisy.saturating_sub(bytes);
     }
 
+    /// A session begins: numbers begin at zero.
+    pub(crate) fn begin_session(&mut self) {
+        self.expected = 0;
+    }
+
     /// Forgets a half received frame.
     pub(crate) fn clear(&mut self) {
         self.chunk.clear();
@@ -247,7 +253,9 @@ impl Decoder {
 
     /// Tries a chunk as a whole frame.
     fn whole(&mut self, chunk: &[u8], judge: &mut impl FnMut(Found<'_>) -> Verdict) -> Verdict {
-        let fitting = Fit::of(chunk, 0, chunk.len(), &mut chunk.len().clone());
+        // What stands between two delimiters is always looked at.
+        let mut steps = chunk.len();
+        let fitting = Fit::of(chunk, 0, chunk.len(), &mut steps);
         let verdict = self.exact(chunk, fitting, Allowed::whole(), judge);
         if verdict != Verdict::Bad {
             return verdict;
@@ -330,6 +338,10 @@ impl Decoder {
         judge: &mut impl FnMut(Found<'_>) -> Verdict,
     ) -> Verdict {
         for parity in self.order {
+            // The short check alone is too little for a guess: the parity must agree, which `repaired` asks.
+            if allowed.guessed && parity != Parity::NONE && header::is_short(wire) {
+                continue;
+            }
             let Some(stuffed) = parity
                 .stuffed_len(wire.len())
                 .filter(|_| fitting.has(parity))

@@ -37,9 +37,19 @@ pub(crate) fn encode(
 struct Outgoing {
     number: Option<u64>,
     wire: Vec<u8>,
+    /// Where its parity begins; `None` when it is escaped, which moves it.
+    stuffed: Option<usize>,
     /// Bytes of `wire` that have left.
     at: usize,
     started: bool,
+}
+
+impl Outgoing {
+    /// Whether what has left looks like a whole frame with less parity.
+    fn looks_whole(&self) -> bool {
+        let whole = |parity: &Parity| parity.stuffed_len(self.at) == self.stuffed;
+        self.stuffed.is_some() && self.at + 1 < self.wire.len() && Parity::ALL.iter().any(whole)
+    }
 }
 
 /// What left the line's end completely.
@@ -117,26 +127,34 @@ impl Outbox {
     }
 
     /// Puts a frame into the ordinary lane; says how many bytes it takes on the line.
-    pub(crate) fn offer_ordinary(&mut self, number: Option<u64>, wire: Vec<u8>) -> usize {
+    pub(crate) fn offer_ordinary(
+        &mut self,
+        number: Option<u64>,
+        parity: Parity,
+        wire: Vec<u8>,
+    ) -> usize {
         debug_assert!(self.takes_ordinary());
-        let outgoing = self.outgoing(number, wire);
+        let outgoing = self.outgoing(number, parity, wire);
         self.ordinary.insert(outgoing).wire.len()
     }
 
     /// Puts a frame into the express lane; says how many bytes it takes on the line.
     pub(crate) fn offer_express(&mut self, number: Option<u64>, wire: Vec<u8>) -> usize {
         debug_assert!(self.takes_express());
-        let outgoing = self.outgoing(number, wire);
+        let outgoing = self.outgoing(number, Parity::NONE, wire);
         self.express.insert(outgoing).wire.len()
     }
 
-    fn outgoing(&self, number: Option<u64>, mut wire: Vec<u8>) -> Outgoing {
+    fn outgoing(&self, number: Option<u64>, parity: Parity, mut wire: Vec<u8>) -> Outgoing {
+        // Without the delimiter.
+        let stuffed = parity.stuffed_len(wire.len().saturating_sub(1));
         if self.escape {
             xonxoff::escape(&mut wire);
         }
         Outgoing {
             number,
             wire,
+            stuffed: stuffed.filter(|_| !self.escape),
             at: 0,
             started: false,
         }
@@ -155,9 +173,9 @@ impl Outbox {
         self.delimit = true;
     }
 
-    /// An escape and its byte are not divided by an interruption: sends the byte first. Says how
-    /// many bytes that were.
-    fn finish_escape(&mut self, room: usize, buf: &mut Vec<u8>) -> usize {
+    /// An escape and its byte are not divided by an interruption; nor is a frame interrupted where what
+    /// has left is a whole one with less parity: sends a byte first. Says how many bytes that were.
+    fn finish_byte(&mut self, room: usize, buf: &mut Vec<u8>) -> usize {
         let begins = self
             .express
             .as_ref()
@@ -165,9 +183,10 @@ impl Outbox {
         match &mut self.ordinary {
             Some(ordinary)
                 if begins
-                    && self.escape
                     && room > 0
-                    && xonxoff::ends_with_escape(&ordinary.wire[..ordinary.at]) =>
+                    && (self.escape
+                        && xonxoff::ends_with_escape(&ordinary.wire[..ordinary.at])
+                        || ordinary.looks_whole()) =>
             {
                 buf.push(ordinary.wire[ordinary.at]);
                 ordinary.at += 1;
@@ -179,7 +198,7 @@ impl Outbox {
 
     /// Appends at most `room` bytes to `buf`, up to the end of one frame. Says which frame ended.
     pub(crate) fn transmit(&mut self, room: usize, buf: &mut Vec<u8>) -> Option<Completed> {
-        let room = room - self.finish_escape(room, buf);
+        let room = room - self.finish_byte(room, buf);
         if room == 0 {
             return None;
         }
@@ -244,7 +263,7 @@ mod tests {
     fn an_interruption_costs_one_byte_at_any_place() {
         for at in 0..ORDINARY.len() {
             let mut outbox = outbox();
-            outbox.offer_ordinary(Some(1), ORDINARY.to_vec());
+            outbox.offer_ordinary(Some(1), Parity::NONE, ORDINARY.to_vec());
             let mut buf = Vec::new();
             outbox.transmit(at, &mut buf);
             outbox.offer_express(Some(2), EXPRESS.to_vec());
@@ -263,7 +282,7 @@ mod tests {
     fn after_a_pause_a_frame_brings_its_own_delimiter() {
         let mut outbox = outbox();
         outbox.delimit();
-        outbox.offer_ordinary(None, ORDINARY.to_vec());
+        outbox.offer_ordinary(None, Parity::NONE, ORDINARY.to_vec());
         outbox.offer_express(None, EXPRESS.to_vec());
         assert_eq!(drain(&mut outbox).0, [0, 2, 9, 0, 5, 1, 2, 3, 0]);
     }
@@ -271,11 +290,11 @@ mod tests {
     #[test]
     fn what_was_cleared_half_way_ends_at_a_delimiter() {
         let mut outbox = outbox();
-        outbox.offer_ordinary(Some(1), ORDINARY.to_vec());
+        outbox.offer_ordinary(Some(1), Parity::NONE, ORDINARY.to_vec());
         let mut buf = Vec::new();
         outbox.transmit(2, &mut buf);
         outbox.clear();
-        outbox.offer_ordinary(Some(1), EXPRESS.to_vec());
+        outbox.offer_ordinary(Some(1), Parity::NONE, EXPRESS.to_vec());
         buf.extend(drain(&mut outbox).0);
         assert_eq!(buf, [5, 1, 0, 2, 9, 0]);
     }

@@ -124,6 +124,11 @@ pub(crate) fn begins(piece: &[u8], expected: u64) -> bool {
     (expected..expected + NEAR).contains(&header.number(expected))
 }
 
+/// Whether a stuffed frame seems to have the short check.
+pub(crate) fn is_short(stuffed: &[u8]) -> bool {
+    stuffed.get(1).is_some_and(|first| first >> 6 == 3)
+}
+
 /// Takes a header off the front; `None` when there is no such header.
 pub(crate) fn read(bytes: &mut &[u8]) -> Option<Header> {
     let (&first, rest) = bytes.split_first()?;

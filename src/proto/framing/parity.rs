@@ -398,7 +398,7 @@ mod tests {
     #[test]
     fn the_published_example_of_a_qr_code() {
         // ISO/IEC 18004 Annex I, "01234567" as version 1-M: sixteen data and ten parity bytes. Ten is
-        // none of ours; the same data with the generators of 8 and 16 must have those roots.
+        // none of ours, but its roots are the first ten of ours.
         let data = [
             0x10, 0x20, 0x0C, 0x56, 0x61, 0x80, 0xEC, 0x11, 0xEC, 0x11, 0xEC, 0x11, 0xEC, 0x11,
             0xEC, 0x11,

@@ -68,6 +68,8 @@ pub(crate) struct Line {
     rtt: Rtt,
     quality: Quality,
     incoming: Incoming,
+    /// A session began with what is being decoded.
+    session_begins: bool,
     /// What the far end said last of its repairs.
     repairs_there: Repairs,
     express: ExpressParity,
@@ -170,6 +172,7 @@ impl Line {
             rtt: Rtt::default(),
             quality: Quality::new(config.rate),
             incoming: Incoming::new(now),
+            session_begins: false,
             repairs_there: Repairs::default(),
             express: ExpressParity::default(),
             express_there: Parity::NONE,
@@ -261,7 +264,8 @@ impl Line {
         self.received = Received::new(now);
         self.outbox.clear();
         self.express.restart();
-        self.incoming.begin_session(self.decoder.counts());
+        // The decoder is out: a hello is just being judged.
+        self.session_begins = true;
         self.repairs_there = Repairs::default();
         self.express_there = Parity::NONE;
         self.probe = Probe::default();

@@ -36,6 +36,10 @@ impl Line {
     /// Takes the decoder back.
     pub(crate) fn end_decoding(&mut self, now: Instant, decoder: Decoder) {
         self.decoder = decoder;
+        if std::mem::take(&mut self.session_begins) {
+            self.decoder.begin_session();
+            self.incoming.begin_session(self.decoder.counts());
+        }
         self.incoming.on_bytes(now, self.decoder.counts());
     }
 

@@ -46,6 +46,8 @@ impl Line {
     /// Notes that audio took so many bytes.
     pub(crate) fn use_audio_room(&mut self, now: Instant, wire: usize) {
         let used = self.audio_room.used(now) + self.rate().time_for(wire);
+        // What was taken long ago is not held against the repeats of today.
+        let used = used.min(2 * HIGH);
         self.audio_room = AudioRoom { used, at: now };
     }
 }

@@ -62,6 +62,8 @@ pub(crate) struct SettledFrame {
     pub(crate) parity: Parity,
     pub(crate) kind: FrameKind,
     pub(crate) fate: Fate,
+    /// Its place in the order in which frames left.
+    pub(crate) place: u64,
 }
 
 impl SentFrame {
@@ -71,6 +73,7 @@ impl SentFrame {
             parity: self.parity,
             kind: self.kind,
             fate,
+            place: self.completed.map_or(0, |(_, place)| place),
         }
     }
 }
@@ -81,7 +84,7 @@ impl SentFrame {
 pub(crate) struct Settled {
     pub(crate) acked: Vec<SentSegment>,
     pub(crate) lost: Vec<SentSegment>,
-    /// The frames that arrived and that were lost.
+    /// The frames that arrived and that were lost, in the order in which they left.
     pub(crate) frames: Vec<SettledFrame>,
     /// Of the frames that tell the parity of express frames, the last that arrived.
     pub(crate) told: Option<u64>,
@@ -266,6 +269,7 @@ impl SentFrames {
         if let Some(last) = last_place {
             self.lose_before(last, largest, report, &mut settled);
         }
+        settled.frames.sort_by_key(|frame| frame.place);
         self.forget_settled();
         settled
     }

@@ -203,7 +203,7 @@ impl Line {
             FrameKind::Service(_) => Parity::SERVICE,
         };
         let wire = encode(kind, number, seals.outgoing, parity, body);
-        let len = self.offer(now, kind, Some(number), wire);
+        let len = self.offer(now, kind, Some(number), parity, wire);
         self.sent.on_built(Built {
             kind,
             wire: len,
@@ -221,6 +221,7 @@ impl Line {
         now: Instant,
         kind: FrameKind,
         number: Option<u64>,
+        parity: Parity,
         wire: Vec<u8>,
     ) -> usize {
         let idle = self.pacer.idle_for(now);
@@ -230,7 +231,7 @@ impl Line {
         }
         self.counts.frames_sent += 1;
         match kind {
-            FrameKind::Ordinary => self.outbox.offer_ordinary(number, wire),
+            FrameKind::Ordinary => self.outbox.offer_ordinary(number, parity, wire),
             FrameKind::Service(_) | FrameKind::Express(_) => {
                 self.outbox.offer_express(number, wire)
             }
@@ -307,7 +308,7 @@ impl Line {
         header::write(kind, 0, NumberForm::Long, &mut body);
         write(&mut body);
         let wire = encode(kind, 0, Seal::SERVICE, Parity::SERVICE, &mut body);
-        self.offer(now, kind, None, wire)
+        self.offer(now, kind, None, Parity::SERVICE, wire)
     }
 
     /// When a report should go out.

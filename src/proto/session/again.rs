@@ -27,7 +27,9 @@ impl Session {
             let lost = flow.wants_again();
             lost.is_some_and(|lost| self.lines[index].has_audio_room(now, lost))
         };
-        let Some(chosen) = self.flows.iter().position(wants) else {
+        let is_lost = |flow: &Flow| flow.wants_again() == Some(true) && wants(flow);
+        let lost = self.flows.iter().position(is_lost);
+        let Some(chosen) = lost.or_else(|| self.flows.iter().position(wants)) else {
             return false;
         };
         let quiet = audio().filter_map(|flow| flow.quiet_until_next(now)).min();
@@ -36,6 +38,14 @@ impl Session {
             let around = AROUND + self.lines[index].express_parity();
             bytes.saturating_sub(around).min(LONGEST_AUDIO)
         });
+        // What is written counts as on its way: there must be a number for it.
+        let long = FrameKind::Express(CheckKind::Long);
+        if self.lines[index]
+            .start_frame(now, long, &mut Vec::new())
+            .is_none()
+        {
+            return false;
+        }
         let mut content = Vec::new();
         let mut writer = Writer::new(&mut content);
         let mut segments = Vec::new();
@@ -56,7 +66,15 @@ impl Session {
             return false;
         }
         let is_short = content.len() + 2 <= SHORT_FRAME;
-        let check = if is_short && self.lines[index].untold_parity().is_none() {
+        let has_number = |kind| {
+            self.lines[index]
+                .start_frame(now, kind, &mut Vec::new())
+                .is_some()
+        };
+        let check = if is_short
+            && self.lines[index].untold_parity().is_none()
+            && has_number(FrameKind::Express(CheckKind::Short))
+        {
             CheckKind::Short
         } else {
             CheckKind::Long

@@ -69,6 +69,10 @@ impl Held {
         if !all {
             self.bytes.truncate(start);
             self.parts.truncate(way.from);
+            for part in 0..self.parts.len() {
+                let bytes = &self.bytes[self.start(part)..];
+                self.parts[part].overhang = cobs::overhang(bytes, 0, &mut 0);
+            }
             return (usize::from(way.without.is_some()), without);
         }
         let unused = way.from + usize::from(way.without.is_some());
@@ -81,7 +85,8 @@ impl Held {
         self.parts[way.from].begins
     }
 
-    /// Keeps a part, which `begins` a frame or not; says how many older ones had to be given up for it, and their bytes.
+    /// Keeps a part, which `begins` a frame or not; says how many older ones had to be given up for it, and
+    /// their bytes.
     pub(super) fn push(&mut self, bytes: &[u8], begins: bool) -> (usize, usize) {
         let (mut given_up, before) = (0, self.bytes.len());
         if begins {
@@ -128,6 +133,9 @@ impl Held {
         let mut ways = Vec::new();
         let mut over_gaps = Vec::new();
         for (from, part) in self.parts.iter().enumerate() {
+            if *steps == 0 {
+                break;
+            }
             let way = self.from(from);
             let total = self.bytes.len() - self.start(from) + chunk.len();
             let fit = self.fit(way, part.overhang, chunk, total, steps);
@@ -242,9 +250,11 @@ impl Held {
             return Fit::of(chunk, skip, total, steps);
         }
         // The parity may begin in front of the chunk.
-        if *steps < total / 64 {
+        let Some(left) = steps.checked_sub(total / 16 + 8) else {
+            *steps = 0;
             return Fit::default();
-        }
+        };
+        *steps = left;
         Fit::of(&self.wire(way, chunk), 0, total, steps)
     }
 

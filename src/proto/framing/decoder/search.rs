@@ -5,7 +5,7 @@
 //! else. What most often stands behind the damage is tried first.
 
 use super::super::header;
-use super::super::parity::Parity;
+use super::super::parity::{Parity, blocks};
 use super::{Allowed, Decoder, Fit, Found, MOST_WORK, Verdict};
 
 /// So many frames are looked for in one chunk.
@@ -29,6 +29,7 @@ impl Decoder {
     ) -> bool {
         self.with_a_part(8, |this| this.join_blindly(chunk, judge))
             || (depth < DEEPEST && self.with_a_part(4, |this| this.split(chunk, depth, judge)))
+            || self.with_a_part(4, |this| this.shift(chunk, judge))
     }
 
     /// Puts parts together whose code bytes are damaged.
@@ -40,6 +41,34 @@ impl Decoder {
                 if verdict != Verdict::Bad {
                     self.on_joined(way, verdict, wire.len());
                     return true;
+                }
+            }
+        }
+        false
+    }
+
+    /// Looks for a byte that was lost, or came out of nowhere, in a frame that nothing interrupted. Where it
+    /// was need not be known but for as many bytes as are repaired.
+    fn shift(&mut self, chunk: &[u8], judge: &mut impl FnMut(Found<'_>) -> Verdict) -> bool {
+        if self.held.parts() > 0 || !header::begins(chunk, self.expected) {
+            return false;
+        }
+        for parity in self.likely().filter(|parity| parity.repairs() > 1) {
+            let step = parity.repairs() * blocks(chunk.len());
+            for place in (step / 2..chunk.len()).step_by(step) {
+                for is_lost in [true, false] {
+                    let (front, back) = chunk.split_at(place);
+                    let wire = if is_lost {
+                        [front, &[1], back].concat()
+                    } else {
+                        [front, &back[1..]].concat()
+                    };
+                    let verdict = self.repaired(&wire, parity, GUESS, judge);
+                    if verdict != Verdict::Bad {
+                        self.counts.slips += 1;
+                        self.on_good(verdict, chunk.len());
+                        return true;
+                    }
                 }
             }
         }
@@ -82,11 +111,8 @@ impl Decoder {
         };
         let front = &chunk[..place];
         if !self.join(front, judge) {
-            if self.counts.bad + self.counts.repaired_frames == 0 {
-                // No noise was seen: a part may look like that by chance.
-                return false;
-            }
-            self.rest(front, depth, judge);
+            // A part may look like that by chance.
+            return false;
         }
         self.counts.split += 1;
         self.rest(&chunk[place + 1..], depth, judge);
@@ -132,8 +158,9 @@ impl Decoder {
             places.extend(chunk.len().checked_sub(length + 1));
         }
         places.retain(|&place| place < chunk.len());
+        let ends = places.len();
         for (place, byte) in chunk.iter().enumerate() {
-            if byte.count_ones() == 1 && !places.contains(&place) {
+            if byte.count_ones() == 1 && !places[..ends].contains(&place) {
                 places.push(place);
             }
         }

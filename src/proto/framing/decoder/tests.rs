@@ -368,7 +368,7 @@ fn few_frames_are_lost_to_noise() {
         (3e-4, 576, 8, 4, 5),
         (1e-3, 576, 16, 8, 5),
         (1e-3, 224, 16, 8, 5),
-        (3e-3, 224, 24, 16, 30),
+        (3e-3, 224, 24, 16, 40),
     ] {
         for every in [77, 10_000] {
             let (sent, lost, counts) =
@@ -381,4 +381,35 @@ fn few_frames_are_lost_to_noise() {
             assert!(lost[1] * 1000 <= sent[1], "{lost:?}");
         }
     }
+}
+
+#[test]
+fn a_byte_that_was_lost_or_came_out_of_nowhere_costs_no_frame_with_parity() {
+    let parity = Parity::ALL[3];
+    let frames: Vec<Vec<u8>> = (0..40)
+        .map(|number| {
+            let mut body = Vec::new();
+            header::write(ORDINARY, number, NumberForm::Long, &mut body);
+            body.extend_from_slice(&some_data(200 + number as usize));
+            encode(ORDINARY, number, SEAL, parity, &mut body)
+        })
+        .collect();
+    let mut stream = Vec::new();
+    for (i, frame) in frames.iter().enumerate() {
+        let mut frame = frame.clone();
+        let place = 3 + i * 5;
+        match i % 8 {
+            0 => drop(frame.remove(place)),
+            4 => frame.insert(place, 0x5A),
+            5 => frame[place] ^= 0x11,
+            _ => {}
+        }
+        stream.extend(frame);
+    }
+    let (taken, counts) = decode(&stream);
+    let lens: Vec<_> = taken.iter().map(Vec::len).collect();
+    let expected: Vec<_> = (0..40).map(|i| some_data(200 + i)).collect();
+    assert_eq!(lens, (200..240).collect::<Vec<_>>(), "{counts:?}");
+    assert_eq!(taken, expected);
+    assert_eq!((counts.slips, counts.bad), (10, 0));
 }

@@ -17,6 +17,9 @@ use crate::proto::time::{BitRate, Duration};
 pub(super) struct Belief {
     /// Logarithms of the likelihoods, by errors and bursts.
     log: [[f64; BURSTS]; ERRORS],
+    /// The rates of its places.
+    errors: [f64; ERRORS],
+    bursts: [f64; BURSTS],
     /// Outcomes fade by a factor e in so many bytes.
     memory: f64,
     /// Bytes whose fate was seen, fading with it.
@@ -46,8 +49,11 @@ const BURSTS: usize = 10;
 /// A line is good until it shows otherwise; and what is lost is lost to single errors.
 const NO_ERRORS: f64 = 0.6;
 const NO_BURSTS: f64 = 0.7;
-/// No outcome rules anything out for good.
+/// No lost frame rules anything out for good, and nothing does for ever.
 const IMPOSSIBLE: f64 = -40.0;
+const LOWEST: f64 = -200.0;
+/// A line without errors has one now and then.
+const NOTHING: f64 = 1e-8;
 /// The belief is told as the rate below which this share of it lies.
 const LIKELY: f64 = 0.5;
 const AT_MOST: f64 = 0.98;
@@ -70,6 +76,8 @@ impl Belief {
     pub(super) fn new(rate: BitRate) -> Self {
         Self {
             log: [[0.0; BURSTS]; ERRORS],
+            errors: std::array::from_fn(error_rate),
+            bursts: std::array::from_fn(burst_rate),
             memory: (rate.bytes_in(MEMORY) as f64).max(LEAST_MEMORY),
             recent: 0.0,
             slow: Slow::default(),
@@ -82,9 +90,9 @@ impl Belief {
         let bytes = wire as f64;
         self.fade(bytes);
         if fate == Fate::Arrived {
-            for (i, row) in self.log.iter_mut().enumerate() {
-                for (j, log) in row.iter_mut().enumerate() {
-                    *log -= (error_rate(i) + burst_rate(j)) * bytes;
+            for (errors, row) in self.errors.iter().zip(&mut self.log) {
+                for (bursts, log) in self.bursts.iter().zip(row) {
+                    *log -= (errors + bursts) * bytes;
                 }
             }
             self.in_burst &= !ordinary;
@@ -95,11 +103,11 @@ impl Belief {
             let blocks = blocks(wire).max(1);
             1.0 - repaired(errors, wire.div_ceil(blocks), parity.repairs()).powi(blocks as i32)
         };
-        for (i, row) in self.log.iter_mut().enumerate() {
-            let spoilt = spoilt(error_rate(i));
-            for (j, log) in row.iter_mut().enumerate() {
+        for (&errors, row) in self.errors.iter().zip(&mut self.log) {
+            let spoilt = spoilt(errors);
+            for (bursts, log) in self.bursts.iter().zip(row) {
                 let burst = if ordinary {
-                    1.0 - (-burst_rate(j) * bytes).exp()
+                    1.0 - (-bursts * bytes).exp()
                 } else {
                     // One burst takes several packets of audio.
                     SHORT_BURST
@@ -123,9 +131,14 @@ impl Belief {
             return;
         }
         self.slow.errors += bytes;
-        for (i, row) in self.log.iter_mut().enumerate() {
-            let factor = (error_rate(i).ln() * bytes).max(IMPOSSIBLE * bytes.min(4.0));
+        for (&rate, row) in self.errors.iter().zip(&mut self.log) {
+            let factor = rate.max(NOTHING).ln() * bytes;
             row.iter_mut().for_each(|log| *log += factor);
+        }
+        // Only differences count; and no outcome rules anything out for good.
+        let highest = self.log.iter().flatten().fold(f64::MIN, |a, &b| a.max(b));
+        for log in self.log.iter_mut().flatten() {
+            *log = (*log - highest).max(LOWEST);
         }
     }
 
@@ -158,13 +171,13 @@ impl Belief {
             }
         }
         let slow = |events: f64| events / self.slow.bytes.max(self.memory);
-        let within = |likely: &[f64], rate: fn(usize) -> f64, slow: f64| {
-            let low = rate(quantile(likely, LIKELY));
-            slow.clamp(low, rate(quantile(likely, AT_MOST)).max(low))
+        let within = |likely: &[f64], rates: &[f64], slow: f64| {
+            let low = rates[quantile(likely, LIKELY)];
+            slow.clamp(low, rates[quantile(likely, AT_MOST)].max(low))
         };
         Damage {
-            errors: within(&errors, error_rate, slow(self.slow.errors)),
-            bursts: within(&bursts, burst_rate, slow(self.slow.bursts)),
+            errors: within(&errors, &self.errors, slow(self.slow.errors)),
+            bursts: within(&bursts, &self.bursts, slow(self.slow.bursts)),
         }
     }
 }

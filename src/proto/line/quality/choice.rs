@@ -104,7 +104,11 @@ pub(super) fn best_parity(damage: Damage, stuffed: usize, has_deadline: bool) ->
 pub(super) fn surest(damage: Damage, wire: usize, now: Parity) -> Parity {
     let stuffed = wire.saturating_sub(now.len()).max(1);
     for parity in Parity::ALL {
-        let lost = 1.0 - repaired(damage.errors, stuffed + parity.len(), parity.repairs());
+        let errors = Damage {
+            bursts: 0.0,
+            ..damage
+        };
+        let lost = 1.0 - errors.arrives(parity.wire_len(stuffed), parity);
         let most = if parity.len() < SEARCHED {
             BEARABLE_WITH_LITTLE
         } else {

@@ -76,6 +76,7 @@ impl Line {
             parity,
             kind: FrameKind::Ordinary,
             fate: if arrives { Fate::Arrived } else { Fate::Lost },
+            place: 0,
         }]);
     }
 }
