@@ -380,7 +380,7 @@ fn after_a_cut_audio_is_back_at_once_and_nothing_else_is_missing() {
                         outcome.case
                     );
                     // On a slow line a frame holds five, and a message takes the place of some.
-                    let few = if equipment.rate < MIDDLE.rate { 8 } else { 2 };
+                    let few = if equipment.rate < MIDDLE.rate { 12 } else { 2 };
                     let most = first.as_millis() / equipment.interval.as_millis() + few;
                     let lost = outcome.audio_lost();
                     assert!(u128::from(lost) <= most, "{:?} {lost}", outcome.case);

@@ -188,7 +188,9 @@ impl Decoder {
             self.on_good(verdict, chunk.len());
             return;
         }
-        if self.join(chunk, judge) || (self.is_noisy() && self.search(chunk, depth, judge)) {
+        if self.join(chunk, judge)
+            || (self.is_noisy() && self.is_damaged() && self.search(chunk, depth, judge))
+        {
             return;
         }
         let begins = header::begins(chunk, self.expected);
@@ -209,6 +211,11 @@ impl Decoder {
 
     fn is_noisy(&self) -> bool {
         self.noisy > 0
+    }
+
+    /// Whether anything was damaged yet: on a line that just came up a part may look like it.
+    fn is_damaged(&self) -> bool {
+        self.counts.bad + self.counts.repaired_frames > 0
     }
 
     /// A good frame was taken that filled so many bytes between two delimiters.

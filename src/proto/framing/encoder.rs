@@ -37,8 +37,9 @@ pub(crate) fn encode(
 struct Outgoing {
     number: Option<u64>,
     wire: Vec<u8>,
-    /// Where its parity begins; `None` when it is escaped, which moves it.
+    /// Where its parity begins, without the escapes.
     stuffed: Option<usize>,
+    escaped: bool,
     /// Bytes of `wire` that have left.
     at: usize,
     started: bool,
@@ -47,7 +48,12 @@ struct Outgoing {
 impl Outgoing {
     /// Whether what has left looks like a whole frame with less parity.
     fn looks_whole(&self) -> bool {
-        let whole = |parity: &Parity| parity.stuffed_len(self.at) == self.stuffed;
+        let escapes = if self.escaped {
+            xonxoff::escapes_in(&self.wire[..self.at])
+        } else {
+            0
+        };
+        let whole = |parity: &Parity| parity.stuffed_len(self.at - escapes) == self.stuffed;
         self.stuffed.is_some() && self.at + 1 < self.wire.len() && Parity::ALL.iter().any(whole)
     }
 }
@@ -154,7 +160,8 @@ impl Outbox {
         Outgoing {
             number,
             wire,
-            stuffed: stuffed.filter(|_| !self.escape),
+            stuffed,
+            escaped: self.escape,
             at: 0,
             started: false,
         }

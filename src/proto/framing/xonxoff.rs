@@ -16,6 +16,11 @@ pub(crate) fn escaped_len(wire: &[u8]) -> usize {
     wire.len() + wire.iter().filter(|&&byte| is_reserved(byte)).count()
 }
 
+/// How many escapes stand in there.
+pub(crate) fn escapes_in(wire: &[u8]) -> usize {
+    wire.iter().filter(|&&byte| byte == ESCAPE).count()
+}
+
 /// Whether the second byte of an escape is still to come. An escape never ends a frame.
 pub(crate) fn ends_with_escape(wire: &[u8]) -> bool {
     wire.last() == Some(&ESCAPE)

@@ -399,9 +399,9 @@ fn a_byte_that_was_lost_or_came_out_of_nowhere_costs_no_frame_with_parity() {
         let mut frame = frame.clone();
         let place = 3 + i * 5;
         match i % 8 {
-            0 => drop(frame.remove(place)),
-            4 => frame.insert(place, 0x5A),
-            5 => frame[place] ^= 0x11,
+            1 => frame[place] ^= 0x11,
+            3 => drop(frame.remove(place)),
+            6 => frame.insert(place, 0x5A),
             _ => {}
         }
         stream.extend(frame);

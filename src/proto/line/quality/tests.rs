@@ -85,14 +85,14 @@ impl Line {
 fn random_errors_get_the_parity_that_carries_most() {
     // BER, least share of the line from a cold start within 20 s, and then, frames one by one.
     for (ber, cold, steady) in [
-        (1e-5, 0.95, 0.97),
+        (1e-5_f64, 0.95, 0.97),
         (1e-4, 0.92, 0.94),
         (3e-4, 0.90, 0.92),
         (1e-3, 0.86, 0.88),
         (3e-3, 0.72, 0.76),
     ] {
         let mut line = Line::new(38_400);
-        line.errors = 1.0 - (1.0 - ber as f64).powi(8);
+        line.errors = 1.0 - (1.0 - ber).powi(8);
         let shares = (line.send(20 * 3840), line.send(100 * 3840));
         let stats = line.quality.stats();
         println!("{ber:.0e}: {shares:.3?} {stats:?}");
@@ -169,14 +169,14 @@ fn a_change_of_the_weather_is_followed_within_two_seconds() {
 #[test]
 fn audio_gets_the_parity_that_loses_few_packets() {
     for (ber, least, most) in [
-        (1e-5, 0, 2),
+        (1e-5_f64, 0, 2),
         (1e-4, 2, 4),
         (3e-4, 2, 4),
         (1e-3, 4, 8),
         (3e-3, 8, 8),
     ] {
         let mut line = Line::new(38_400);
-        line.errors = 1.0 - (1.0 - ber as f64).powi(8);
+        line.errors = 1.0 - (1.0 - ber).powi(8);
         line.send(60 * 3840);
         let mut changes = 0;
         for _ in 0..20 {
