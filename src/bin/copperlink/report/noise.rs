@@ -54,8 +54,10 @@ impl Outgoing {
     /// Of frames that were sent, `lost` did not arrive.
     pub(crate) fn words(&self, lost: u64) -> String {
         let quality = &self.quality;
-        let grade = quality.grade(&LOST);
-        let mut words = format!("{}: {}", grade.words(), quality.errors(lost));
+        // What bursts spoil is lost, and not counted as wrong.
+        let shapes = [" wrong, at random", " wrong, and bursts beside"];
+        let grade = quality.grade(&LOST, lost);
+        let mut words = format!("{}: {}", grade.words(), quality.errors(lost, shapes));
         words += &match quality.loss_rate > LEAST_SHOWN {
             true => format!(
                 "; {} of frames lost",
@@ -77,14 +79,14 @@ impl Outgoing {
         words
     }
 
-    /// How bad it is.
-    pub(crate) fn rank(&self) -> Rank {
+    /// How bad it is, when `lost` frames did not arrive.
+    pub(crate) fn rank(&self, lost: u64) -> Rank {
         let Quality {
             error_rate,
             loss_rate,
             ..
         } = self.quality;
-        Rank(self.quality.grade(&LOST), error_rate + loss_rate)
+        Rank(self.quality.grade(&LOST, lost), error_rate + loss_rate)
     }
 }
 
@@ -120,9 +122,12 @@ impl From<&QualityStats> for Quality {
 impl Quality {
     /// Of what arrived, `bad` pieces were of no use.
     pub(crate) fn words(&self, bad: u64) -> String {
-        let grade = self.grade(&BEYOND_REPAIR);
         // A lost frame counts once for each piece that express frames had cut it into.
-        let errors = self.errors(bad / PIECES_A_FRAME);
+        let lost = bad / PIECES_A_FRAME;
+        let grade = self.grade(&BEYOND_REPAIR, lost);
+        // Nobody knows how many are wrong in a piece that cannot be read.
+        let shapes = [" wrong, at random", " or more wrong, in bursts"];
+        let errors = self.errors(lost, shapes);
         let mut words = format!("{}: {errors}", grade.words());
         words += &match self.loss_rate > LEAST_SHOWN {
             true => format!(
@@ -134,18 +139,16 @@ impl Quality {
         words + &self.slips_mended()
     }
 
-    fn errors(&self, lost: u64) -> String {
+    /// With the words for errors at random, and in bursts.
+    fn errors(&self, lost: u64, [random, bursts]: [&str; 2]) -> String {
         if self.error_rate <= 0.0 {
             return "no byte wrong".to_owned();
         }
         let shape = match self.is_in_bursts(lost) {
-            true => "in bursts",
-            false => "at random",
+            true => bursts,
+            false => random,
         };
-        format!(
-            "1 byte in {} wrong, {shape}",
-            number::one_in(self.error_rate)
-        )
+        format!("1 byte in {}{shape}", number::one_in(self.error_rate))
     }
 
     fn slips_mended(&self) -> String {
@@ -162,7 +165,7 @@ impl Quality {
         self.burstiness > BURSTY || (lost >= FEW && lost > self.frames_repaired)
     }
 
-    fn grade(&self, lost: &Limits) -> Grade {
+    fn grade(&self, limits: &Limits, lost: u64) -> Grade {
         let of = |limits: &Limits, share: f64| {
             let reached = limits.iter().rev().find(|(_, least)| share >= *least);
             reached.map(|(grade, _)| *grade)
@@ -171,8 +174,9 @@ impl Quality {
             true => Grade::Good,
             false => Grade::Clean,
         };
-        let worst = of(&WRONG, self.error_rate).max(of(lost, self.loss_rate));
-        worst.unwrap_or(clean)
+        // Of the first frames of a link one is a large share.
+        let lossy = of(limits, self.loss_rate).filter(|_| lost >= FEW);
+        of(&WRONG, self.error_rate).max(lossy).unwrap_or(clean)
     }
 }
 
@@ -182,7 +186,7 @@ impl Grade {
             Self::Clean => "clean",
             Self::Good => "good",
             Self::Repaired => "noisy, repaired",
-            Self::Crowded => "noisy, repair takes room from video",
+            Self::Crowded => "noisy, takes room from video",
             Self::NoVideo => "too noisy for video",
             Self::NoCall => "too noisy for a call",
         }
@@ -202,9 +206,9 @@ const WRONG: Limits = [
 /// Frames lost on the way there. Voice goes twice where many are lost: of 3 in 10 one in ten is lost
 /// both times. A picture has several frames, and each that is lost costs it a round trip.
 const LOST: Limits = [
-    (Grade::Repaired, 0.02),
+    (Grade::Repaired, 0.03),
     (Grade::Crowded, 0.05),
-    (Grade::NoVideo, 0.1),
+    (Grade::NoVideo, 0.15),
     (Grade::NoCall, 0.3),
 ];
 /// What arrives beyond repair is counted in pieces, of which a lost frame makes several, and noise
@@ -218,7 +222,7 @@ const BEYOND_REPAIR: Limits = [
 const PIECES_A_FRAME: u64 = 3;
 /// Errors come together that often more than at random: bursts.
 const BURSTY: f64 = 3.0;
-/// Fewer lost frames than that say nothing of how errors come.
+/// Fewer lost frames than that say nothing of how errors come, and little of how many.
 const FEW: u64 = 5;
 /// A smaller share is shown as none: it fades, and never becomes zero.
 const LEAST_SHOWN: f64 = 0.0005;
@@ -249,13 +253,13 @@ mod tests {
                 7.8e-3,
                 0.002,
                 0.05,
-                "noisy, repair takes room from video: 1 byte in 130",
+                "noisy, takes room from video: 1 byte in 130",
             ),
             (
                 2.2e-2,
                 0.02,
                 0.08,
-                "noisy, repair takes room from video: 1 byte in 45",
+                "noisy, takes room from video: 1 byte in 45",
             ),
             (3.5e-2, 0.17, 0.35, "too noisy for video: 1 byte in 29"),
             (5.3e-2, 0.45, 0.6, "too noisy for a call: 1 byte in 19"),
@@ -264,8 +268,8 @@ mod tests {
                 quality: quality(error_rate, lost),
                 ..Outgoing::default()
             };
-            assert!(there.words(0).starts_with(words), "{}", there.words(0));
-            let here = quality(error_rate, beyond_repair).words(0);
+            assert!(there.words(900).starts_with(words), "{}", there.words(900));
+            let here = quality(error_rate, beyond_repair).words(900);
             assert!(here.starts_with(words), "{here}");
         }
         // What is lost tells, also where too little arrives to count its wrong bytes.
@@ -274,6 +278,12 @@ mod tests {
             ..Outgoing::default()
         };
         assert!(there.words(900).starts_with("too noisy for a call"));
+        // Two of the first three frames.
+        assert!(
+            there.words(2).starts_with("noisy, repaired"),
+            "{}",
+            there.words(2)
+        );
     }
 
     #[test]
@@ -281,7 +291,11 @@ mod tests {
         let mut noise = quality(1e-3, 0.02);
         assert!(noise.words(0).contains("wrong, at random"));
         noise.burstiness = 4.0;
-        assert!(noise.words(0).contains("wrong, in bursts"));
+        assert!(
+            noise
+                .words(0)
+                .contains("1 byte in 1000 or more wrong, in bursts")
+        );
         // Each burst takes its frame, and nothing is left to repair.
         noise.burstiness = 1.0;
         noise.frames_repaired = 2;
@@ -293,7 +307,11 @@ mod tests {
             };
             outgoing.words(lost)
         };
-        assert!(there(60).contains("wrong, in bursts"), "{}", there(60));
+        assert!(
+            there(60).contains("1 byte in 1000 wrong, and bursts beside"),
+            "{}",
+            there(60)
+        );
         assert!(there(4).contains("wrong, at random"), "{}", there(4));
     }
 

@@ -443,7 +443,7 @@ mod tests {
             "problem: it is gone",
             "round trip 24.1 ms",
             "sent 1.2 MB",
-            "  noise there  before the cut noisy, repair takes room from video: 1 byte in 130 wrong, at \
+            "  noise there  before the cut noisy, takes room from video: 1 byte in 130 wrong, at \
              random; 2.1 % of frames lost; frames to 946 bytes with parity 16, express parity 8\n",
             "  noise here   before the cut clean: no byte wrong; nothing beyond repair\n",
             "2 late, 6 waiting for a key frame",

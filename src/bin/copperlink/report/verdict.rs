@@ -62,14 +62,15 @@ impl Verdict {
             Grade::Good => {
                 let lost = |class| {
                     let of_class = flows.iter().filter(|f| f.class == class && !f.rtcp);
-                    let most = of_class.map(Flow::lost_share).fold(0.0, f64::max);
-                    number::percent(most, 1.0)
+                    let most = of_class.map(Flow::lost_share).max_by(f64::total_cmp)?;
+                    Some(format!("{} of the {class}, ", number::percent(most, 1.0)))
                 };
+                let media =
+                    [Class::Audio, Class::Video].map(|class| lost(class).unwrap_or_default());
                 format!(
-                    "The call was good: {} of the audio lost at most, {} of the video, no control \
-                     message; every byte that was delivered is one that was sent.\n",
-                    lost(Class::Audio),
-                    lost(Class::Video)
+                    "The call was good. Lost at most: {}no control message; every byte that was \
+                     delivered is one that was sent.\n",
+                    media.concat()
                 )
             }
             Grade::Usable => {
@@ -192,7 +193,7 @@ mod tests {
         let (grade, text) = judged(2, 13, 0);
         assert_eq!(grade, Grade::Good);
         assert!(
-            text.contains("good: 0.2 % of the audio lost at most, 1.3 % of the video, no control"),
+            text.contains("good. Lost at most: 0.2 % of the audio, 1.3 % of the video, no control"),
             "{text}"
         );
         for (audio, video) in [(0, 165), (15, 0), (10, 500)] {
@@ -212,7 +213,7 @@ mod tests {
             let (grade, text) = judged(audio, video, control);
             assert_eq!(grade, Grade::Failed, "{text}");
             assert!(text.starts_with("The call FAILED: "), "{text}");
-            assert!(!text.contains("good:"), "{text}");
+            assert!(!text.contains("was good"), "{text}");
         }
     }
 
@@ -222,7 +223,9 @@ mod tests {
             let flows = [flow(class, 0).with_delay(p99_ms)];
             Verdict::new(&flows).text(&flows)
         };
-        assert!(slow(Class::Audio, 399.0).contains("was good"));
+        assert!(
+            slow(Class::Audio, 399.0).contains("was good. Lost at most: 0.0 % of the audio, no")
+        );
         assert!(slow(Class::Audio, 401.0).contains("audio from A: slow, 1 in 100 took 0.4 s"));
         assert!(slow(Class::Control, 1900.0).contains("was good"));
         assert!(slow(Class::Control, 3200.0).contains("took 3.2 s or more"));

@@ -86,7 +86,7 @@ impl Worst {
                 continue;
             };
             let there = Outgoing::from(&line.outgoing);
-            let rank = there.rank();
+            let rank = there.rank(line.frames_lost);
             let is_worse = match worst {
                 Some(worst) => rank > worst.rank,
                 None => rank > Rank::default(),
@@ -192,6 +192,9 @@ pub(crate) fn text(ways: &[RepairedWay]) -> String {
             );
         }
     }
+    if ways.iter().any(|way| way.line.cut_off > 0) {
+        text += "While the line was cut, audio and video came too late, and control waited.\n";
+    }
     text
 }
 
@@ -276,7 +279,7 @@ pub(crate) mod tests {
         for words in [
             " A          48000  60, 1 in 800        58     3      0             2        0    1000          21, 2.1 %\n",
             " B          48000             0        58     3      0             2        0    1000           0, 0.0 %\n",
-            "From A, at its worst (after 2 s): noisy, repair takes room from video: 1 byte in 130 wrong",
+            "From A, at its worst (after 2 s): noisy, takes room from video: 1 byte in 130 wrong",
         ] {
             assert!(text.contains(words), "{words}\nis not in\n{text}");
         }
