@@ -101,15 +101,23 @@ pub struct OutgoingStats {
     pub quality: QualityStats,
 }
 
-/// How good one direction of a line is. The rates are of the last seconds.
+/// How good one direction of a line is. The rates are of the last seconds, the counters of all the
+/// time.
+///
+/// What is known differs with the direction. Of the way there it is known which frames were lost, but of
+/// those not how many bytes were wrong: the rate of errors is an estimate, and leaves bursts out.
+/// Of the way here every repaired byte is known, but not how many frames the rest was meant to be.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct QualityStats {
-    /// Share of the bytes that arrive wrong, before repair.
+    /// Share of the bytes that arrive wrong, before repair, 0 to 1. Of the way here a piece beyond repair
+    /// counts as one wrong byte.
     pub error_rate: f64,
-    /// Share of the frames that cannot be repaired.
+    /// Share of the frames that are lost in spite of repair, 0 to 1. Of the way here: of the pieces
+    /// between delimiters, of which a frame that was interrupted has several.
     pub loss_rate: f64,
-    /// How far errors come together: 1 when they are spread at random, more in bursts. 0 while
-    /// there are none.
+    /// How far errors that were repaired come together: 1 when they are spread at random, more in
+    /// bursts. 0 while there are too few to tell. Bursts that spoil whole frames leave nothing to repair
+    /// and do not show here, but as losses with few repairs.
     pub burstiness: f64,
     /// Wrong bytes that were repaired.
     pub bytes_repaired: u64,

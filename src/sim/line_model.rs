@@ -40,6 +40,8 @@ pub struct LineModelStats {
     pub delivered: u64,
     /// Bits flipped by noise.
     pub bits_flipped: u64,
+    /// Bytes with such bits.
+    pub bytes_flipped: u64,
     /// Bytes lost by noise or a fault. Of differing speeds, characters that came to nothing.
     pub bytes_lost: u64,
     /// Bytes out of nowhere, by noise or a fault. Of differing speeds, what a receiver saw
@@ -265,6 +267,7 @@ impl LineModel {
     fn pass_noise(&mut self, at: Instant, byte: u8) {
         let passed = self.noise.pass(at, byte);
         self.stats.bits_flipped += u64::from(passed.flipped);
+        self.stats.bytes_flipped += u64::from(passed.flipped > 0);
         match passed.byte {
             Some(byte) => self.pass_fault(at, byte),
             None => self.stats.bytes_lost += 1,

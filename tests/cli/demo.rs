@@ -41,8 +41,14 @@ fn a_call_is_counted_and_judged() {
             "{flow}"
         );
     }
+    for way in facts["ways"].as_array().unwrap() {
+        assert_eq!(way["line"]["wrong_bytes"], 0, "{way}");
+        assert_eq!(way["bytes_repaired"], 0, "{way}");
+        assert!(way["frames"].as_u64() > Some(0), "{way}");
+    }
     // A machine that is busy may be late with audio; the exit code says what the facts say.
     let failures = facts["failures"].as_array().unwrap();
+    assert_eq!(facts["grade"] == "failed", !failures.is_empty(), "{facts}");
     let code = i32::from(!failures.is_empty());
     assert_eq!(said.code, Some(code), "{}", said.out);
 }
@@ -55,6 +61,20 @@ fn a_recording_can_be_played_over_a_bad_line() {
         assert!(said.out.contains(words), "{}{}", said.out, said.err);
     }
     assert!(!said.out.contains("wrong bytes"), "{}", said.out);
+}
+
+#[test]
+fn a_noisy_line_says_what_was_wrong_and_what_was_repaired() {
+    let args = ["demo", "--seconds", "8", "--rate", "19200", "--ber", "1e-3"];
+    let facts = run(&[&args[..], &["--json"]].concat()).json();
+    for way in facts["ways"].as_array().unwrap() {
+        let wrong = way["line"]["wrong_bytes"].as_u64().unwrap();
+        let repaired = way["bytes_repaired"].as_u64().unwrap();
+        assert!(wrong > 0 && repaired > 0 && repaired <= wrong, "{way}");
+        let words = way["worst"]["words"].as_str().unwrap();
+        assert!(words.contains(" wrong, "), "{words}");
+        assert!(words.contains("parity"), "{words}");
+    }
 }
 
 #[test]

@@ -73,6 +73,12 @@ fn two_ends_find_each_other_and_carry_a_message() {
         });
         assert_eq!(said.code, Some(0));
         assert!(said.out.contains("flow none, open"), "{}", said.out);
+        for words in [
+            "  noise there  clean: no byte wrong; no frames lost; frames to ",
+            "  noise here   clean: no byte wrong; nothing beyond repair\n",
+        ] {
+            assert!(said.out.contains(words), "{}", said.out);
+        }
     }
     let said = program.run(&["status"]);
     assert_eq!(said.code, Some(2));

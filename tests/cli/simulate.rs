@@ -81,6 +81,7 @@ fn bytes_cross_the_line_and_are_counted() {
     assert_eq!(arrived, bytes);
     let facts = line.terminate().json();
     assert_eq!(facts["a_to_b"]["arrived"], 256);
+    assert_eq!(facts["a_to_b"]["wrong_bytes"], 0);
     assert_eq!(facts["b_to_a"]["taken"], 0);
 }
 

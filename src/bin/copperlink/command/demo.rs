@@ -12,7 +12,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use clap::Args;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
@@ -31,8 +31,9 @@ use crate::hints;
 use crate::media::Recording;
 use crate::outcome::{Failure, Verdict};
 use crate::report::call::{CallFacts, CallReport, CallTimes};
+use crate::report::ways::{RepairedWay, Worst};
 use crate::report::{self, live::Live};
-use crate::simulated_line::SimulatedLine;
+use crate::simulated_line::{DirectionStats, SimulatedLine};
 use crate::stop::StopSignals;
 use copperlink::shell::Clock;
 
@@ -83,7 +84,8 @@ impl Demo {
             }
             let up_after = started.elapsed();
             let call = Call::start(plans, &ends);
-            let (times, results) = call.hold(whole, &mut stop).await?;
+            let mut worst = Worst::default();
+            let (times, results) = call.hold(whole, &ends, &mut worst, &mut stop).await?;
             let facts = CallFacts {
                 line: self.line.line.clone(),
                 rate: told.rate,
@@ -91,8 +93,11 @@ impl Demo {
                 times,
             };
             let [a, b] = ends.snapshots().await?;
-            ends.close().await;
-            self.report(&CallReport::new(facts, results, [&a.stats, &b.stats]))
+            let line = ends.close().await;
+            let stats = [&a.stats, &b.stats];
+            let ways = line.map(|line| RepairedWay::both(line, stats, worst));
+            let ways = ways.unwrap_or_default();
+            self.report(&CallReport::new(facts, results, stats, ways))
         })
     }
 
@@ -110,9 +115,9 @@ impl Demo {
         } else {
             report::print(&report.text())?;
         }
-        Ok(match report.is_good() {
-            true => Verdict::Done,
-            false => Verdict::Failed,
+        Ok(match report.is_failed() {
+            false => Verdict::Done,
+            true => Verdict::Failed,
         })
     }
 }
@@ -130,7 +135,9 @@ fn told(scenario: &Scenario) -> LineConfig {
 /// The line and what is at its two ends.
 struct Ends {
     sites: [Site; 2],
-    line: JoinHandle<()>,
+    line: JoinHandle<[DirectionStats; 2]>,
+    /// Dropped, it ends the line.
+    line_end: oneshot::Sender<()>,
 }
 
 impl Ends {
@@ -140,17 +147,27 @@ impl Ends {
         plans: &[ChannelPlan],
     ) -> Result<Self, Failure> {
         let [a, b] = line.paths().map(std::path::Path::to_path_buf);
+        let (line_end, ended) = oneshot::channel();
         let line = tokio::spawn(async move {
-            if let Err(error) = line.run().await {
+            tokio::select! {
                 // Both ends then find their device gone, and the call fails.
-                tracing::error!("a pseudo terminal failed: {error}");
+                failed = line.run() => if let Err(error) = failed {
+                    tracing::error!("a pseudo terminal failed: {error}");
+                },
+                // Dropped: nothing is ever sent.
+                _ = ended => {}
             }
+            line.stats()
         });
         let sites = [
             Site::open("demo-a", &a, told, plans).await?,
             Site::open("demo-b", &b, told, plans).await?,
         ];
-        Ok(Self { sites, line })
+        Ok(Self {
+            sites,
+            line,
+            line_end,
+        })
     }
 
     async fn wait_until_up(&self) -> Result<(), Failure> {
@@ -177,7 +194,8 @@ impl Ends {
         ])
     }
 
-    async fn close(self) {
+    /// Ends all, and says what the line did.
+    async fn close(self) -> Option<[DirectionStats; 2]> {
         for site in &self.sites {
             site.handle.stop();
         }
@@ -189,7 +207,10 @@ impl Ends {
                 Err(_) => tracing::warn!("a link took too long to end"),
             }
         }
-        self.line.abort();
+        drop(self.line_end);
+        let line = self.line.await;
+        line.inspect_err(|error| tracing::error!("the line ended badly: {error}"))
+            .ok()
     }
 }
 
@@ -247,11 +268,21 @@ impl Call {
     async fn hold(
         self,
         whole: Duration,
+        ends: &Ends,
+        worst: &mut Worst,
         stop: &mut StopSignals,
     ) -> Result<(CallTimes, Vec<FlowResult>), Failure> {
         let mut live = Live::new(whole);
         let talk = async {
+            let mut look_at = NOISE_LOOK_EVERY;
             while self.elapsed() < whole {
+                if self.elapsed() >= look_at {
+                    look_at += NOISE_LOOK_EVERY;
+                    // An end that has ended is found when the call is summed up.
+                    if let Ok([a, b]) = ends.snapshots().await {
+                        worst.look(self.elapsed().as_secs_f64(), [&a.stats, &b.stats]);
+                    }
+                }
                 live.show(self.elapsed(), &self.words());
                 sleep(LOOK_EVERY.min(whole.saturating_sub(self.elapsed()))).await;
             }
@@ -324,6 +355,7 @@ const AFTER_CHANGES: Duration = Duration::from_secs(10);
 const UP_WITHIN: Duration = Duration::from_secs(10);
 const CLOSE_WITHIN: Duration = Duration::from_secs(2);
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+const NOISE_LOOK_EVERY: Duration = Duration::from_secs(1);
 /// What is on its way at the end: time for media to arrive, and for control to be sent again.
 const LISTEN_AT_LEAST: Duration = Duration::from_millis(600);
 const LISTEN_AT_MOST: Duration = Duration::from_secs(5);

@@ -19,7 +19,8 @@ use super::block_on;
 use super::line_args::{LineArgs, no_ports, parse_share};
 use crate::lines;
 use crate::outcome::{Failure, Verdict};
-use crate::report::{self, Table};
+use crate::report;
+use crate::report::ways::{self, Way};
 use crate::simulated_line::{DirectionStats, SimulatedLine};
 use crate::stop::StopSignals;
 
@@ -163,33 +164,12 @@ impl Simulate {
     }
 
     fn report(&self, stats: [DirectionStats; 2]) -> Result<Verdict, Failure> {
-        let [a_to_b, b_to_a] = stats.map(Counters::new);
+        let [a_to_b, b_to_a] = stats.map(Way::new);
         let both = BothWays { a_to_b, b_to_a };
         if self.json {
             report::print_json(&both)?;
         } else {
-            let mut table = Table::new(&[
-                "bytes",
-                ">taken",
-                ">arrived",
-                ">lost",
-                ">stray",
-                ">cut off",
-                ">not fetched",
-                ">wrong bits",
-            ]);
-            for (way, counters) in [("A to B", &both.a_to_b), ("B to A", &both.b_to_a)] {
-                table.row([
-                    way.to_owned(),
-                    counters.taken.to_string(),
-                    counters.arrived.to_string(),
-                    counters.lost.to_string(),
-                    counters.inserted.to_string(),
-                    counters.cut_off.to_string(),
-                    counters.not_fetched.to_string(),
-                    counters.wrong_bits.to_string(),
-                ]);
-            }
+            let table = ways::plain_table([("A to B", &both.a_to_b), ("B to A", &both.b_to_a)]);
             report::print(&format!("\n{table}"))?;
         }
         Ok(Verdict::Done)
@@ -198,34 +178,8 @@ impl Simulate {
 
 #[derive(Debug, Serialize)]
 struct BothWays {
-    a_to_b: Counters,
-    b_to_a: Counters,
-}
-
-/// What a direction of the line did, in bytes.
-#[derive(Debug, Serialize)]
-struct Counters {
-    taken: u64,
-    arrived: u64,
-    lost: u64,
-    inserted: u64,
-    cut_off: u64,
-    not_fetched: u64,
-    wrong_bits: u64,
-}
-
-impl Counters {
-    fn new(stats: DirectionStats) -> Self {
-        Self {
-            taken: stats.line.accepted,
-            arrived: stats.line.delivered - stats.not_fetched,
-            lost: stats.line.bytes_lost,
-            inserted: stats.line.bytes_inserted,
-            cut_off: stats.line.bytes_cut,
-            not_fetched: stats.not_fetched + stats.line.bytes_overrun,
-            wrong_bits: stats.line.bits_flipped,
-        }
-    }
+    a_to_b: Way,
+    b_to_a: Way,
 }
 
 /// A symbolic link to a port. Removed when it is dropped, if it still leads there.

@@ -10,6 +10,8 @@ use copperlink::proto::time::{BitRate, Duration};
 
 use super::Table;
 use super::number;
+use super::verdict::Verdict;
+use super::ways::{self, RepairedWay};
 use crate::call::FlowResult;
 
 /// How a call went.
@@ -26,23 +28,25 @@ pub(crate) struct CallReport {
     /// From opening the devices until both ends were up.
     up_after_ms: u64,
     flows: Vec<Flow>,
-    /// Why it failed; empty when it did not.
-    failures: Vec<String>,
+    /// What the line did, and what was made of it.
+    ways: Vec<RepairedWay>,
+    #[serde(flatten)]
+    verdict: Verdict,
 }
 
 /// One direction of one port.
 #[derive(Debug, Serialize)]
-struct Flow {
-    channel: String,
-    class: Class,
-    rtcp: bool,
-    from: &'static str,
+pub(super) struct Flow {
+    pub(super) channel: String,
+    pub(super) class: Class,
+    pub(super) rtcp: bool,
+    pub(super) from: &'static str,
     sent: u64,
-    delivered: u64,
-    lost: u64,
-    damaged: u64,
-    repeated: u64,
-    out_of_order: u64,
+    pub(super) delivered: u64,
+    pub(super) lost: u64,
+    pub(super) damaged: u64,
+    pub(super) repeated: u64,
+    pub(super) out_of_order: u64,
     on_the_way: u64,
     delay_ms: Option<Delay>,
     wire_bytes_per_datagram: Option<f64>,
@@ -82,8 +86,13 @@ pub(crate) struct CallTimes {
 }
 
 impl CallReport {
-    /// Sums up a call. `stats` are those of the two ends.
-    pub(crate) fn new(facts: CallFacts, results: Vec<FlowResult>, stats: [&Stats; 2]) -> Self {
+    /// Sums up a call. `stats` are those of the two ends, `ways` the line between them.
+    pub(crate) fn new(
+        facts: CallFacts,
+        results: Vec<FlowResult>,
+        stats: [&Stats; 2],
+        ways: Vec<RepairedWay>,
+    ) -> Self {
         let mut flows: Vec<Flow> = results
             .into_iter()
             .map(|result| Flow::new(&facts, result, stats))
@@ -95,14 +104,15 @@ impl CallReport {
             seconds: facts.times.lasted.as_secs_f64(),
             interrupted: facts.times.interrupted,
             up_after_ms: u64::try_from(facts.up_after.as_millis()).unwrap_or(u64::MAX),
-            failures: flows.iter().flat_map(Flow::failures).collect(),
+            verdict: Verdict::new(&flows),
             flows,
+            ways,
         }
     }
 
-    /// Whether the call was as it should be.
-    pub(crate) const fn is_good(&self) -> bool {
-        self.failures.is_empty()
+    /// Whether the call failed.
+    pub(crate) fn is_failed(&self) -> bool {
+        self.verdict.is_failed()
     }
 
     /// For people.
@@ -142,31 +152,19 @@ impl CallReport {
             false => "",
         };
         let mut out = format!(
-            "{:.0} s of call{ended} over the line {} ({} bit/s), up after {} ms\n\n{table}\n",
-            self.seconds, self.line, self.rate_bps, self.up_after_ms
+            "{:.0} s of call{ended} over the line {} ({} bit/s), up after {} ms\n\n{table}\n{}\n{}",
+            self.seconds,
+            self.line,
+            self.rate_bps,
+            self.up_after_ms,
+            ways::text(&self.ways),
+            self.verdict.text(&self.flows)
         );
-        if self.is_good() {
-            out.push_str(
-                "The call was good: every byte that was delivered is one that was sent, and no \
-                 control message was lost.\n",
-            );
-        }
         let on_the_way: u64 = self.flows.iter().map(|flow| flow.on_the_way).sum();
         if on_the_way > 0 {
             let _ = writeln!(
                 out,
                 "{on_the_way} datagrams were still on their way at the end."
-            );
-        }
-        for failure in &self.failures {
-            let _ = writeln!(out, "The call FAILED: {failure}");
-        }
-        for flow in self.flows.iter().filter(|flow| flow.is_poor_video()) {
-            let lost = number::percent(flow.lost as f64, flow.sent as f64);
-            let _ = writeln!(
-                out,
-                "Note: {lost} of {} from {} did not get through in time; audio and control go first.",
-                flow.channel, flow.from
             );
         }
         out
@@ -204,50 +202,19 @@ impl Flow {
         }
     }
 
-    fn is_poor_video(&self) -> bool {
-        self.class == Class::Video
-            && !self.rtcp
-            && self.lost as f64 > VIDEO_LOST_NOTED * self.sent as f64
+    /// Datagrams that should have been delivered by now.
+    pub(super) const fn expected(&self) -> u64 {
+        self.sent - self.on_the_way
     }
 
-    fn failures(&self) -> Vec<String> {
-        let mut failures = Vec::new();
-        let of = format!("{} from {}", self.channel, self.from);
-        let mut fail = |failed: bool, words: String| {
-            if failed {
-                failures.push(format!("{of}: {words}"));
-            }
-        };
-        let expected = self.sent - self.on_the_way;
-        fail(
-            self.damaged > 0,
-            format!("{} datagrams with wrong bytes", self.damaged),
-        );
-        fail(
-            expected > 0 && self.delivered == 0 && !self.rtcp,
-            "nothing was delivered".to_owned(),
-        );
-        if self.class == Class::Control {
-            fail(self.lost > 0, format!("{} messages lost", self.lost));
-            fail(
-                self.repeated > 0,
-                format!("{} messages came twice", self.repeated),
-            );
-            fail(
-                self.out_of_order > 0,
-                format!("{} messages out of order", self.out_of_order),
-            );
-        }
-        if self.class == Class::Audio && !self.rtcp {
-            fail(
-                self.lost as f64 > AUDIO_LOST_MOST * expected as f64,
-                format!(
-                    "{} of its packets lost; the line is too slow or too bad for this call",
-                    number::percent(self.lost as f64, expected as f64)
-                ),
-            );
-        }
-        failures
+    /// Which share of them was not.
+    pub(super) fn lost_share(&self) -> f64 {
+        self.lost as f64 / self.expected().max(1) as f64
+    }
+
+    /// The delay that one in a hundred exceeds.
+    pub(super) fn p99_ms(&self) -> Option<f64> {
+        self.delay_ms.map(|delay| delay.p99)
     }
 }
 
@@ -265,10 +232,38 @@ impl Delay {
     }
 }
 
-/// Share of audio packets that may be lost in a good call.
-const AUDIO_LOST_MOST: f64 = 0.02;
-/// Share of video datagrams from which on their loss is worth a word.
-const VIDEO_LOST_NOTED: f64 = 0.02;
+#[cfg(test)]
+impl Flow {
+    /// A flow from A of which so many datagrams were sent and lost.
+    pub(super) fn of(class: Class, sent: u64, lost: u64) -> Self {
+        Self {
+            channel: class.to_string(),
+            class,
+            rtcp: false,
+            from: "A",
+            sent,
+            delivered: sent - lost,
+            lost,
+            damaged: 0,
+            repeated: 0,
+            out_of_order: 0,
+            on_the_way: 0,
+            delay_ms: None,
+            wire_bytes_per_datagram: None,
+            share_of_line: 0.0,
+        }
+    }
+
+    /// The same with that delay.
+    pub(super) fn with_delay(mut self, ms: f64) -> Self {
+        self.delay_ms = Some(Delay {
+            p50: ms,
+            p99: ms,
+            max: ms,
+        });
+        self
+    }
+}
 
 #[cfg(test)]
 mod tests {
@@ -303,23 +298,27 @@ mod tests {
                 interrupted: false,
             },
         };
-        CallReport::new(facts, vec![result], [&stats, &stats])
+        CallReport::new(facts, vec![result], [&stats, &stats], Vec::new())
     }
 
     #[test]
-    fn a_good_call_is_called_so_and_each_fault_is_named() {
+    fn a_call_fails_of_each_fault_and_names_it() {
         let good = Counts {
             sent: 100,
             delivered: 98,
             ..Counts::default()
         };
-        assert!(report(Class::Audio, good).is_good());
-        assert!(report(Class::Video, good).is_good());
+        let failures = |class, counts| {
+            let json = serde_json::to_value(report(class, counts)).unwrap();
+            json["failures"].as_array().unwrap().len()
+        };
+        assert!(!report(Class::Audio, good).is_failed());
+        assert!(!report(Class::Video, good).is_failed());
         let lost = Counts {
             delivered: 97,
             ..good
         };
-        assert_eq!(report(Class::Audio, lost).failures.len(), 1);
+        assert_eq!(failures(Class::Audio, lost), 1);
         assert!(
             report(Class::Control, good)
                 .text()
@@ -332,7 +331,7 @@ mod tests {
                 ..good
             },
         ] {
-            assert!(!report(Class::Video, bad).is_good());
+            assert!(report(Class::Video, bad).is_failed());
         }
         for bad in [
             Counts {
@@ -346,14 +345,14 @@ mod tests {
                 ..good
             },
         ] {
-            assert_eq!(report(Class::Control, bad).failures.len(), 1);
-            assert!(report(Class::Video, bad).is_good());
+            assert_eq!(failures(Class::Control, bad), 1);
+            assert!(!report(Class::Video, bad).is_failed());
         }
         let underway = Counts {
             on_the_way: 2,
             ..good
         };
-        assert!(report(Class::Control, underway).is_good());
+        assert!(!report(Class::Control, underway).is_failed());
     }
 
     #[test]

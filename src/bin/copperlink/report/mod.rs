@@ -13,10 +13,13 @@ use crate::outcome::Failure;
 pub(crate) mod call;
 pub(crate) mod lines;
 pub(crate) mod live;
+pub(crate) mod noise;
 pub(crate) mod number;
 pub(crate) mod setup;
 pub(crate) mod status;
 mod table;
+pub(crate) mod verdict;
+pub(crate) mod ways;
 
 pub(crate) use table::Table;
 

@@ -45,9 +45,30 @@ pub(crate) fn percent(part: f64, whole: f64) -> String {
     format!("{:.1} %", share * 100.0)
 }
 
+/// A rate as one in how many, with two digits that count: `1200`. The rate is above zero.
+pub(crate) fn one_in(rate: f64) -> String {
+    let many = (1.0 / rate).max(1.0);
+    let unit = 10f64.powf(many.log10().floor() - 1.0).max(1.0);
+    format!("{:.0}", (many / unit).round() * unit)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_rate_is_one_in_how_many() {
+        for (rate, words) in [
+            (0.6, "2"),
+            (1.0, "1"),
+            (1.0 / 12.4, "12"),
+            (1.0 / 127.0, "130"),
+            (7.9e-4, "1300"),
+            (6e-7, "1700000"),
+        ] {
+            assert_eq!(one_in(rate), words);
+        }
+    }
 
     #[test]
     fn bytes_have_a_fitting_unit() {
