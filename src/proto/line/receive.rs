@@ -82,6 +82,12 @@ impl Line {
         self.received.absent()
     }
 
+    /// The number that comes next if nothing is lost.
+    #[cfg(test)]
+    pub(crate) fn received_next(&self) -> u64 {
+        self.received.expected()
+    }
+
     /// Whether the number of a good frame can be right.
     pub(crate) fn believes(&mut self, frame: &Opened<'_>) -> bool {
         frame.kind != FrameKind::Express(CheckKind::Short)
