@@ -202,23 +202,37 @@ impl<'a> Run<'a> {
         true
     }
 
-    /// Runs an input with an eye on the clock.
+    /// Runs an input with an eye on the clock. What seems to be the slowest so far runs three times:
+    /// the machine has other things to do.
     fn run(&mut self, input: &Input, piece: usize) -> Outcome {
+        let (outcome, mut by_byte, mut longest) = self.run_once(input, piece);
+        for _ in 0..2 {
+            if by_byte > self.worst || longest > self.longest {
+                let (_, again, longest_again) = self.run_once(input, piece);
+                by_byte = by_byte.min(again);
+                longest = longest.min(longest_again);
+            }
+        }
+        self.worst = self.worst.max(by_byte);
+        self.longest = self.longest.max(longest);
+        outcome
+    }
+
+    /// The outcome, microseconds a byte, and the longest time for a piece.
+    fn run_once(&self, input: &Input, piece: usize) -> (Outcome, f64, Duration) {
         let mut replay = Replay::new(self.recordings, input);
-        let mut spent = Duration::ZERO;
+        let (mut spent, mut longest) = (Duration::ZERO, Duration::ZERO);
         while let Some(len) = replay.wait(piece) {
             let begin = Machine::now();
             replay.feed(len);
             let took = begin.elapsed();
             spent += took;
-            self.longest = self.longest.max(took);
+            longest = longest.max(took);
             replay.judge();
         }
-        if input.bytes.len() >= LONG {
-            let by_byte = spent.as_secs_f64() * 1e6 / input.bytes.len() as f64;
-            self.worst = self.worst.max(by_byte);
-        }
-        replay.end()
+        let bytes = input.bytes.len().max(LONG);
+        let by_byte = spent.as_secs_f64() * 1e6 / bytes as f64;
+        (replay.end(), by_byte, longest)
     }
 
     fn tell(&self, elapsed: Duration) {

@@ -21,7 +21,8 @@ fn recorded_calls_with_any_damage_give_nothing_that_was_not_sent() {
     for index in 0..150 {
         let input = damager.input(&kept);
         let outcome = Replay::new(&recordings, &input).run(1 + index % 64);
-        assert_eq!(outcome.wrong, None, "input {index}");
+        let of = recordings[input.base].name;
+        assert_eq!(outcome.wrong, None, "input {index}, {of}");
         assert!(
             outcome.wrong_audio <= 1,
             "input {index}: audio that nobody sent"
@@ -42,7 +43,7 @@ fn recorded_calls_with_any_damage_give_nothing_that_was_not_sent() {
 
 #[test]
 fn a_call_over_a_line_that_does_its_worst_gets_nothing_that_was_not_sent() {
-    let (mut right, mut blocks) = (0, 0);
+    let (mut right, mut blocks, mut joined) = (0, 0, 0);
     for seed in 0..8 {
         let mut attack = Attack::new(&[], seed);
         for _ in 0..10_000 {
@@ -55,6 +56,8 @@ fn a_call_over_a_line_that_does_its_worst_gets_nothing_that_was_not_sent() {
         );
         right += attack.right;
         blocks += attack.blocks;
+        joined += attack.frames()[2];
     }
-    assert!(right > 1000 && blocks > 100, "{right} {blocks}");
+    let enough = right > 1000 && blocks > 100 && joined > 20;
+    assert!(enough, "{right} right, {blocks} damaged, {joined} joined");
 }

@@ -336,7 +336,12 @@ impl Decoder {
             else {
                 continue;
             };
-            let verdict = self.judge(&wire[..stuffed], parity, allowed, judge);
+            let verdict = if parity != Parity::NONE && header::is_short_express(wire) {
+                // A damaged frame would pass the short check too often: the parity must fit as well.
+                self.repaired(wire, parity, allowed, judge)
+            } else {
+                self.judge(&wire[..stuffed], parity, allowed, judge)
+            };
             if verdict != Verdict::Bad {
                 return verdict;
             }
