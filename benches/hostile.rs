@@ -15,7 +15,8 @@ use std::process::ExitCode;
 use std::time::{Duration, Instant as Machine};
 use std::{env, fs};
 
-use hostile::{Attack, Damager, Input, Outcome, Recording, Replay, recordings};
+use hostile::replay::Outcome;
+use hostile::{Attack, Damager, Input, Recording, Replay, recordings};
 
 /// Inputs that are kept.
 const KEPT: usize = 500;

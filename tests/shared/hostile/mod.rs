@@ -14,12 +14,12 @@
 mod attack;
 mod damage;
 mod recording;
-mod replay;
+pub(crate) mod replay;
 
 pub(crate) use attack::Attack;
 pub(crate) use damage::Damager;
 pub(crate) use recording::{Recording, recordings};
-pub(crate) use replay::{Outcome, Replay};
+pub(crate) use replay::Replay;
 
 /// What arrives at an end, byte after byte, and the pauses between.
 #[derive(Clone, Debug, Default)]
