@@ -11,6 +11,7 @@ mod cuts;
 mod fairness;
 mod goodput;
 mod headers;
+mod hostile_input;
 mod long;
 mod noise;
 mod overload;
@@ -23,6 +24,9 @@ mod terminal;
 
 #[path = "../../src/bin/copperlink/media/capture.rs"]
 mod capture;
+
+#[path = "../shared/hostile/mod.rs"]
+mod hostile;
 
 #[path = "../shared/lines.rs"]
 mod lines;

@@ -237,6 +237,14 @@ impl Receiver {
         fits
     }
 
+    /// Bytes and messages in `pending`.
+    #[cfg(test)]
+    pub(super) fn held(&self) -> (usize, usize) {
+        let bytes = self.pending.values().map(Assembly::held).sum();
+        assert_eq!(self.bytes, bytes);
+        (bytes, self.pending.len())
+    }
+
     /// Gives out what is whole below `number`, and counts what is not as missing.
     fn give_up_below(
         &mut self,

@@ -345,17 +345,18 @@ impl Decoder {
         judge: &mut impl FnMut(Found<'_>) -> Verdict,
     ) -> Verdict {
         for parity in self.order {
-            // The short check alone is too little for a guess: the parity must agree, which `repaired` asks.
-            if allowed.guessed && parity != Parity::NONE && header::is_short(wire) {
-                continue;
-            }
             let Some(stuffed) = parity
                 .stuffed_len(wire.len())
                 .filter(|_| fitting.has(parity))
             else {
                 continue;
             };
-            let verdict = self.judge(&wire[..stuffed], parity, allowed, judge);
+            let verdict = if parity != Parity::NONE && header::is_short_express(wire) {
+                // A damaged frame would pass the short check too often: the parity must fit as well.
+                self.repaired(wire, parity, allowed, judge)
+            } else {
+                self.judge(&wire[..stuffed], parity, allowed, judge)
+            };
             if verdict != Verdict::Bad {
                 return verdict;
             }

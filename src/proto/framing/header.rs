@@ -104,6 +104,12 @@ pub(crate) const fn is_ordinary(first: u8) -> bool {
     first >> 6 == 0
 }
 
+/// Whether a frame, still in COBS, says that it is an express frame with the short check.
+pub(crate) fn is_short_express(wire: &[u8]) -> bool {
+    // Behind a code byte of 1 comes a zero: an ordinary frame.
+    matches!(wire, [code, first, ..] if *code > 1 && first >> 6 == 3)
+}
+
 /// Whether a piece of the line looks like the begin of an ordinary frame that may come when the number
 /// `expected` is next. One piece in four thousand does by
 /// chance.
@@ -122,11 +128,6 @@ pub(crate) fn begins(piece: &[u8], expected: u64) -> bool {
         bits: LONG_BITS,
     };
     (expected..expected + NEAR).contains(&header.number(expected))
-}
-
-/// Whether a stuffed frame seems to have the short check.
-pub(crate) fn is_short(stuffed: &[u8]) -> bool {
-    stuffed.get(1).is_some_and(|first| first >> 6 == 3)
 }
 
 /// Takes a header off the front; `None` when there is no such header.

@@ -77,13 +77,19 @@ impl Line {
     /// Whether a frame with the short check may be one. One guess in 65536 passes that check, and a
     /// noisy line makes many guesses: so the far end says first, in a frame with the long check, which
     /// parity these frames have, and where there is little nothing but a whole chunk is believed.
-    fn trusts(&self, found: Found<'_>) -> bool {
+    pub(crate) fn trusts(&self, found: Found<'_>) -> bool {
         found.parity == self.express_there && (!found.guessed || found.parity.len() >= SEARCHED)
     }
 
     /// How many frames of the far end did not arrive so far.
     pub(crate) fn absent(&self) -> u64 {
         self.received.absent()
+    }
+
+    /// The number that comes next if nothing is lost.
+    #[cfg(test)]
+    pub(crate) fn received_next(&self) -> u64 {
+        self.received.expected()
     }
 
     /// Whether the number of a good frame can be right.

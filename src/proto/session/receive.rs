@@ -291,3 +291,10 @@ fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
     }
     Some(eliciting)
 }
+
+#[cfg(test)]
+mod far_end;
+#[cfg(test)]
+mod hostile;
+#[cfg(test)]
+mod undetected;

@@ -91,4 +91,13 @@ impl Flow {
             Incoming::Audio(_) => self.received.refused += 1,
         }
     }
+
+    /// Bytes and messages that came and were not given out.
+    #[cfg(test)]
+    pub(crate) fn held(&self) -> (usize, usize) {
+        match &self.incoming {
+            Incoming::Messages(receiver) => receiver.held(),
+            Incoming::Audio(_) => (0, 0),
+        }
+    }
 }
