@@ -270,8 +270,8 @@ impl Outcome {
             assert_eq!(wrong, (0, 0, 0), "{case:?}");
             let arrived = (control.delivered, control.lost, control.refused);
             assert_eq!(arrived, (control.offered, 0, 0), "{case:?}");
-            // 150 ms in the queue, and its frame behind a short message.
-            let frame = rate(case.equipment.rate).time_for(144);
+            // 150 ms in the queue, and its frame behind a short message, with parity.
+            let frame = rate(case.equipment.rate).time_for(160);
             let oldest = Duration::from_millis(160) + frame;
             assert!(
                 audio.delay(1.0) <= oldest,
