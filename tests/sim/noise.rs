@@ -8,47 +8,49 @@ use copperlink::sim::{Bursts, Noise, Side};
 
 use crate::common::{rate, seconds};
 
-// The gates. Each row: what it is about, what passes now, and the goal (design, section 10).
+// The gates: the goals of the design, section 10, and where it has none, a little less than what was
+// measured.
 
-/// Bulk at 38400 bit/s: bit error rate; least goodput / line from 20 s on, percent; goal. For the
-/// last rate the design has no goal but what its simulation of parity reached.
-const BULK: [(f64, f64, f64); 6] = [
-    (0.0, 99.3, 99.3),
-    (1e-5, 90.5, 95.0),
-    (1e-4, 79.0, 92.0),
-    (3e-4, 66.0, 90.0),
-    (1e-3, 47.0, 86.0),
-    (3e-3, 17.0, 77.9),
+/// Bulk at 38400 bit/s: bit error rate; least goodput / line from 20 s on, percent. For the
+/// last rate the design has what its simulation of parity reached.
+const BULK: [(f64, f64); 6] = [
+    (0.0, 99.3),
+    (1e-5, 95.0),
+    (1e-4, 92.0),
+    (3e-4, 90.0),
+    (1e-3, 86.0),
+    (3e-3, 77.9),
 ];
 
-/// The same on slower and faster lines: bit/s, bit error rate, least, goal.
-const OTHER_LINES: [(u32, f64, f64, f64); 4] = [
-    (9600, 1e-4, 79.0, 92.0),
-    (9600, 1e-3, 45.0, 86.0),
-    (115_200, 1e-4, 78.0, 92.0),
-    (115_200, 1e-3, 47.0, 86.0),
+/// The same on slower and faster lines: bit/s, bit error rate, least.
+const OTHER_LINES: [(u32, f64, f64); 4] = [
+    (9600, 1e-4, 92.0),
+    (9600, 1e-3, 86.0),
+    (115_200, 1e-4, 92.0),
+    (115_200, 1e-3, 86.0),
 ];
 
 /// Weather that is not single bits; least share of the channel's limit, percent. No goal is set.
 const OTHER_NOISE: [(&str, Noise, f64); 4] = [
-    ("bursts of 5 ms every 2 s", bursts(5, 2), 90.0),
-    ("bursts of 50 ms every 2 s", bursts(50, 2), 90.0),
-    ("1e-5 of the bytes slip", slips(1e-5), 89.5),
-    ("1e-4 of the bytes slip", slips(1e-4), 88.0),
+    ("bursts of 5 ms every 2 s", bursts(5, 2), 88.0),
+    ("bursts of 50 ms every 2 s", bursts(50, 2), 88.0),
+    ("1e-5 of the bytes slip", slips(1e-5), 91.0),
+    ("1e-4 of the bytes slip", slips(1e-4), 87.0),
 ];
 
-/// A call: bit error rate; most audio lost, percent, and the goal; least pictures in time,
-/// percent, and the goal. Control lost and datagrams wrong: none, always.
-const CALL: [(f64, [f64; 2], [f64; 2]); 4] = [
-    (0.0, [0.0, 0.0], [99.5, 100.0]),
-    (1e-4, [2.5, 0.5], [85.0, 99.0]),
-    (3e-4, [7.0, 0.5], [54.0, 99.0]),
-    (1e-3, [25.0, 1.0], [11.0, 98.0]),
+/// A call: bit error rate; most audio lost, percent; least pictures in time, percent. Control lost and
+/// datagrams wrong: none, always.
+const CALL: [(f64, f64, f64); 4] = [
+    (0.0, 0.0, 99.5),
+    (1e-4, 0.5, 99.0),
+    (3e-4, 0.5, 99.0),
+    (1e-3, 1.0, 98.0),
 ];
 
 /// Most seconds after which the link has settled to a bit error rate of 1e-3, and to a clean line
-/// after that. The goal: a second or two.
-const SETTLED: [(&str, [usize; 2]); 2] = [("bulk", [9, 3]), ("audio", [2, 2])];
+/// after that. The goal: a second or two. Bulk takes one more: a frame of 4080 bytes that is under
+/// way takes a second, and comes to nothing.
+const SETTLED: [(&str, [usize; 2]); 2] = [("bulk", [3, 2]), ("audio", [2, 2])];
 
 /// What the call takes of a clean line.
 const LOAD: f64 = 0.85;
@@ -94,19 +96,19 @@ fn goodput(bits: u32, noise: Noise) -> f64 {
 #[test]
 fn a_noisy_line_carries_bulk() {
     let started = Machine::now();
-    for (ber, least, goal) in BULK {
+    for (ber, goal) in BULK {
         let noise = Noise::bit_errors(ber);
         let share = goodput(38_400, noise);
         println!(
-            "BER {ber:.0e}: {share:.2} % of the line, least {least}, goal {goal}, limit {:.2}",
+            "BER {ber:.0e}: {share:.2} % of the line, goal {goal}, limit {:.2}",
             limit(&noise) * 100.0
         );
-        assert!(share >= least, "BER {ber:e}: {share} %");
+        assert!(share >= goal, "BER {ber:e}: {share} %");
     }
-    for (bits, ber, least, goal) in OTHER_LINES {
+    for (bits, ber, goal) in OTHER_LINES {
         let share = goodput(bits, Noise::bit_errors(ber));
-        println!("{bits} bit/s, BER {ber:.0e}: {share:.2} %, least {least}, goal {goal}");
-        assert!(share >= least, "{bits} bit/s, BER {ber:e}: {share} %");
+        println!("{bits} bit/s, BER {ber:.0e}: {share:.2} %, goal {goal}");
+        assert!(share >= goal, "{bits} bit/s, BER {ber:e}: {share} %");
     }
     println!("{:.1?}", started.elapsed());
 }
@@ -125,7 +127,7 @@ fn a_line_with_bursts_or_slips_carries_bulk() {
 #[test]
 fn a_call_on_a_noisy_line_is_heard_and_seen() {
     let started = Machine::now();
-    for (ber, [most_lost, lost_goal], [least_seen, seen_goal]) in CALL {
+    for (ber, most_lost, least_seen) in CALL {
         let setup = setup(38_400, Noise::bit_errors(ber), 1);
         let mut run = CallRun::new(&setup, LOAD, seconds(61.0)).expect("valid");
         run.run_until(seconds(80.0));
@@ -133,7 +135,7 @@ fn a_call_on_a_noisy_line_is_heard_and_seen() {
         let total = run.total();
         let (lost, seen) = (total.audio_loss() * 100.0, total.video_in_time() * 100.0);
         println!(
-            "BER {ber:.0e}: audio lost {lost:.2} % (most {most_lost}, goal {lost_goal}), pictures in time {seen:.2} % (least {least_seen}, goal {seen_goal}), control lost {} of {}, wrong {}",
+            "BER {ber:.0e}: audio lost {lost:.2} % (goal {most_lost}), pictures in time {seen:.2} % (goal {least_seen}), control lost {} of {}, wrong {}",
             total.control_lost,
             total.control,
             run.wrong()

@@ -14,7 +14,6 @@ mod belief;
 mod choice;
 
 use super::sent::{Fate, SettledFrame};
-use crate::proto::framing::MAX_BODY;
 use crate::proto::framing::header::FrameKind;
 use crate::proto::framing::parity::Parity;
 use crate::proto::framing::report::Repairs;
@@ -61,8 +60,10 @@ const FIRST_BYTES: usize = 2040;
 /// Until so much is known of a line, ordinary frames have this parity at least.
 const UNKNOWN: usize = 2000;
 const FIRST_PARITY: Parity = Parity::ALL[3];
-/// The longest that a frame is made, header and segments; the check comes behind.
-const LONGEST: usize = MAX_BODY - 8;
+/// The longest that a frame is made, header and segments; the check comes behind. Twice that would carry
+/// 0.16 % more of a clean line, and when noise begins twice as much is lost before the far end can
+/// say so: at 38400 bit/s two seconds in place of one.
+const LONGEST: usize = 4080;
 /// What remains of the shares with each new frame: half of it after some fifty frames.
 const FADE: f64 = 0.987;
 /// Bytes on the line of a packet of audio, before one was sent.

@@ -38,8 +38,8 @@ use crate::proto::time::{Duration, Instant};
 
 /// A frame with less room left than this is closed.
 const SMALL_REST: usize = 12;
-/// The longest ordinary frame. Four datagrams of 1200 bytes at 9600 bit/s take five seconds.
-const LONGEST: Duration = Duration::from_secs(6);
+/// The longest ordinary frame. Three datagrams of 1200 bytes at 9600 bit/s take 3.8 seconds.
+const LONGEST: Duration = Duration::from_secs(4);
 /// The longest ordinary frame while there is audio. At worst audio makes it nine times as long, and
 /// more than 128 frames that interrupt it are more than a receiver's memory of numbers.
 const BESIDE_AUDIO: Duration = Duration::from_millis(250);
