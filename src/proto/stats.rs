@@ -106,14 +106,13 @@ pub struct OutgoingStats {
 ///
 /// What is known differs with the direction. Of the way there it is known which frames were lost, but of
 /// those not how many bytes were wrong: the rate of errors is an estimate, and leaves bursts out.
-/// Of the way here every repaired byte is known, but not how many frames the rest was meant to be.
+/// Of the way here every repaired byte is known, but not how many were wrong in what is beyond repair.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize)]
 pub struct QualityStats {
     /// Share of the bytes that arrive wrong, before repair, 0 to 1. Of the way here a piece beyond repair
     /// counts as one wrong byte.
     pub error_rate: f64,
-    /// Share of the frames that are lost in spite of repair, 0 to 1. Of the way here: of the pieces
-    /// between delimiters, of which a frame that was interrupted has several.
+    /// Share of the frames that are lost in spite of repair, 0 to 1.
     pub loss_rate: f64,
     /// How far errors that were repaired come together: 1 when they are spread at random, more in
     /// bursts. 0 while there are too few to tell. Bursts that spoil whole frames leave nothing to repair

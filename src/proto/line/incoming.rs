@@ -9,8 +9,8 @@ use crate::proto::time::{Duration, Instant};
 /// The way here.
 #[derive(Debug)]
 pub(super) struct Incoming {
-    /// The counters at the last two looks.
-    looks: [DecoderCounts; 2],
+    /// The counters at the last two looks, and how many frames had not arrived.
+    looks: [(DecoderCounts, u64); 2],
     looked: Instant,
     /// When the session began.
     begun: DecoderCounts,
@@ -24,17 +24,17 @@ const LOOK_EVERY: Duration = Duration::from_secs(4);
 impl Incoming {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            looks: [DecoderCounts::default(); 2],
+            looks: [(DecoderCounts::default(), 0); 2],
             looked: now,
             begun: DecoderCounts::default(),
             told: [Repairs::default(); 2],
         }
     }
 
-    /// Looks at the counters now and then.
-    pub(super) fn on_bytes(&mut self, now: Instant, counts: DecoderCounts) {
+    /// Looks at the counters now and then; `absent` frames of the session did not arrive.
+    pub(super) fn on_bytes(&mut self, now: Instant, counts: DecoderCounts, absent: u64) {
         if now.since(self.looked) >= LOOK_EVERY {
-            self.looks = [counts, self.looks[0]];
+            self.looks = [(counts, absent), self.looks[0]];
             self.looked = now;
         }
     }
@@ -60,14 +60,16 @@ impl Incoming {
         Some(repairs)
     }
 
-    pub(super) fn stats(&self, counts: DecoderCounts) -> QualityStats {
-        let before = self.looks[1];
+    pub(super) fn stats(&self, counts: DecoderCounts, absent: u64) -> QualityStats {
+        let (before, absent_before) = self.looks[1];
         let since = |now: u64, before: u64| now.saturating_sub(before) as f64;
         let repaired = since(counts.repaired_bytes, before.repaired_bytes);
         let good_bytes = since(counts.good_bytes, before.good_bytes);
         let bad = since(counts.bad, before.bad);
         let bytes = good_bytes + since(counts.bad_bytes, before.bad_bytes);
-        let frames = since(counts.good, before.good) + bad;
+        // A frame that interrupted ones tore to pieces is one. One that is on its way is absent, too.
+        let lost = since(absent, absent_before).min(bad);
+        let frames = since(counts.good, before.good) + lost;
         let squares = since(counts.good_squares, before.good_squares);
         let pairs = since(counts.repaired_pairs, before.repaired_pairs);
         // Spread at random, wrong bytes make a pair in a frame as often as the square of their rate.
@@ -75,7 +77,7 @@ impl Incoming {
         QualityStats {
             // What is beyond repair has one wrong byte at least.
             error_rate: (repaired + bad) / bytes.max(1.0),
-            loss_rate: bad / frames.max(1.0),
+            loss_rate: lost / frames.max(1.0),
             burstiness: if expected > 0.0 {
                 pairs / expected
             } else {
@@ -111,8 +113,8 @@ mod tests {
         // Two in a hundred on average: Poisson, and all of them in one frame of eight.
         let random = [0, 1, 1, 1, 2, 2, 2, 2, 3, 3, 4, 5, 2, 1, 1, 2];
         let bursts = [0, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 8, 0, 0, 0, 8];
-        let random = incoming.stats(counts(&random));
-        let bursts = incoming.stats(counts(&bursts));
+        let random = incoming.stats(counts(&random), 0);
+        let bursts = incoming.stats(counts(&bursts), 0);
         assert!((random.error_rate - 0.02).abs() < 1e-6, "{random:?}");
         assert!((0.7..1.3).contains(&random.burstiness), "{random:?}");
         assert!(bursts.burstiness > 3.0, "{bursts:?}");
@@ -138,14 +140,24 @@ mod tests {
         let noisy = counts(&[2; 50]);
         for second in 0..20 {
             let now = Instant::ZERO + Duration::from_secs(second);
-            incoming.on_bytes(now, noisy);
+            incoming.on_bytes(now, noisy, 0);
         }
         let mut later = noisy;
         later.good += 50;
         later.good_bytes += 5000;
         later.good_squares += 500_000;
-        let stats = incoming.stats(later);
+        let stats = incoming.stats(later, 0);
         assert_eq!((stats.error_rate, stats.burstiness), (0.0, 0.0));
         assert_eq!(stats.bytes_repaired, 100);
+    }
+
+    #[test]
+    fn a_frame_that_is_lost_in_pieces_is_lost_once() {
+        let incoming = Incoming::new(Instant::ZERO);
+        let mut noisy = counts(&[0; 90]);
+        noisy.bad = 40;
+        assert!((incoming.stats(noisy, 10).loss_rate - 0.1).abs() < 1e-9);
+        let clean = counts(&[0; 90]);
+        assert_eq!(incoming.stats(clean, 1).loss_rate, 0.0, "one is on its way");
     }
 }

@@ -380,7 +380,7 @@ impl Line {
             cuts: self.counts.cuts,
             openings: self.counts.openings,
             outgoing: self.quality.stats(),
-            incoming: self.incoming.stats(decoded),
+            incoming: self.incoming.stats(decoded, self.received.absent()),
         }
     }
 

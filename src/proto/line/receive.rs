@@ -40,7 +40,8 @@ impl Line {
             self.decoder.begin_session();
             self.incoming.begin_session(self.decoder.counts());
         }
-        self.incoming.on_bytes(now, self.decoder.counts());
+        self.incoming
+            .on_bytes(now, self.decoder.counts(), self.received.absent());
     }
 
     /// Tests header and check of a frame.

@@ -330,7 +330,9 @@ impl Line {
         if self.report_at().is_none_or(|due| due > now) {
             return None;
         }
-        let incoming = self.incoming.stats(self.decoder.counts());
+        let incoming = self
+            .incoming
+            .stats(self.decoder.counts(), self.received.absent());
         self.quality.on_incoming(incoming.error_rate);
         self.choose_parity();
         self.received

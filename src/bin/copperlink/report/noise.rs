@@ -122,19 +122,15 @@ impl From<&QualityStats> for Quality {
 impl Quality {
     /// Of what arrived, `bad` pieces were of no use.
     pub(crate) fn words(&self, bad: u64) -> String {
-        // A lost frame counts once for each piece that express frames had cut it into.
         let lost = bad / PIECES_A_FRAME;
-        let grade = self.grade(&BEYOND_REPAIR, lost);
+        let grade = self.grade(&LOST, lost);
         // Nobody knows how many are wrong in a piece that cannot be read.
         let shapes = [" wrong, at random", " or more wrong, in bursts"];
         let errors = self.errors(lost, shapes);
         let mut words = format!("{}: {errors}", grade.words());
         words += &match self.loss_rate > LEAST_SHOWN {
-            true => format!(
-                "; {} of the pieces beyond repair",
-                number::percent(self.loss_rate, 1.0)
-            ),
-            false => "; nothing beyond repair".to_owned(),
+            true => format!("; {} of frames lost", number::percent(self.loss_rate, 1.0)),
+            false => "; no frames lost".to_owned(),
         };
         words + &self.slips_mended()
     }
@@ -211,14 +207,7 @@ const LOST: Limits = [
     (Grade::NoVideo, 0.15),
     (Grade::NoCall, 0.3),
 ];
-/// What arrives beyond repair is counted in pieces, of which a lost frame makes several, and noise
-/// makes some of nothing.
-const BEYOND_REPAIR: Limits = [
-    (Grade::Repaired, 0.05),
-    (Grade::Crowded, 0.15),
-    (Grade::NoVideo, 0.25),
-    (Grade::NoCall, 0.45),
-];
+/// Bad pieces are what express frames cut lost ones into, and noise.
 const PIECES_A_FRAME: u64 = 3;
 /// Errors come together that often more than at random: bursts.
 const BURSTY: f64 = 3.0;
@@ -244,32 +233,23 @@ mod tests {
     #[test]
     fn a_technician_reads_how_bad_it_is_before_the_figures() {
         // The figures of calls at 38400 bit/s with so many wrong bits.
-        for (error_rate, lost, beyond_repair, words) in [
-            (0.0, 0.0, 0.0, "clean: no byte wrong;"),
-            (6e-5, 0.0, 0.015, "good: 1 byte in 17000 wrong,"),
-            (6.5e-4, 0.001, 0.012, "good: 1 byte in 1500 wrong,"),
-            (2.3e-3, 0.004, 0.03, "noisy, repaired: 1 byte in 430 wrong,"),
-            (
-                7.8e-3,
-                0.002,
-                0.05,
-                "noisy, takes room from video: 1 byte in 130",
-            ),
-            (
-                2.2e-2,
-                0.02,
-                0.08,
-                "noisy, takes room from video: 1 byte in 45",
-            ),
-            (3.5e-2, 0.17, 0.35, "too noisy for video: 1 byte in 29"),
-            (5.3e-2, 0.45, 0.6, "too noisy for a call: 1 byte in 19"),
+        for (error_rate, lost, words) in [
+            (0.0, 0.0, "clean: no byte wrong;"),
+            (6e-5, 0.0, "good: 1 byte in 17000 wrong,"),
+            (6.5e-4, 0.001, "good: 1 byte in 1500 wrong,"),
+            (2.3e-3, 0.004, "noisy, repaired: 1 byte in 430 wrong,"),
+            (7.8e-3, 0.002, "noisy, takes room from video: 1 byte in 130"),
+            (2.2e-2, 0.02, "noisy, takes room from video: 1 byte in 45"),
+            (3.5e-2, 0.17, "too noisy for video: 1 byte in 29"),
+            (5.3e-2, 0.45, "too noisy for a call: 1 byte in 19"),
         ] {
+            let quality = quality(error_rate, lost);
             let there = Outgoing {
-                quality: quality(error_rate, lost),
+                quality,
                 ..Outgoing::default()
             };
             assert!(there.words(900).starts_with(words), "{}", there.words(900));
-            let here = quality(error_rate, beyond_repair).words(900);
+            let here = quality.words(900);
             assert!(here.starts_with(words), "{here}");
         }
         // What is lost tells, also where too little arrives to count its wrong bytes.

@@ -445,7 +445,7 @@ mod tests {
             "sent 1.2 MB",
             "  noise there  before the cut noisy, takes room from video: 1 byte in 130 wrong, at \
              random; 2.1 % of frames lost; frames to 946 bytes with parity 16, express parity 8\n",
-            "  noise here   before the cut clean: no byte wrong; nothing beyond repair\n",
+            "  noise here   before the cut clean: no byte wrong; no frames lost\n",
             "2 late, 6 waiting for a key frame",
             "call/video  0a0d0001  video                      96  90000 Hz       77",
             "call/video  00000002  video (a guess)            97   unknown        1",
