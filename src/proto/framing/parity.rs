@@ -87,8 +87,8 @@ impl Parity {
     }
 
     /// Repairs `wire`, a stuffed frame with this parity. Says how many bytes were wrong; `None` when
-    /// they are too many, and then `wire` may be repaired in part. Adds what it took, in table
-    /// look-ups, to `work`.
+    /// they are too many, and then `wire` may be repaired in part. Adds to `work` what it takes at most,
+    /// in multiplications.
     pub(crate) fn repair(self, wire: &mut [u8], work: &mut usize) -> Option<u32> {
         let stuffed = self.stuffed_len(wire.len())?;
         let blocks = blocks(wire.len());
@@ -121,15 +121,51 @@ impl Parity {
         Some(wrong)
     }
 
+    /// The codeword at each root, as a polynomial.
     fn syndromes(self, word: &[u8]) -> [u8; MOST] {
         let mut syndromes = [0; MOST];
-        for &byte in word {
-            for (syndrome, table) in syndromes.iter_mut().zip(&TIMES_ROOT).take(self.len()) {
-                *syndrome = table[usize::from(*syndrome)] ^ byte;
-            }
+        // The remainder has the same values at the roots, and only 24 bytes.
+        match self.len() {
+            2 => syndromes[..2].copy_from_slice(&at_roots::<2>(word)),
+            4 => syndromes[..4].copy_from_slice(&at_roots::<4>(word)),
+            8 => syndromes[..8].copy_from_slice(&at_roots::<8>(&remainder(word))),
+            16 => syndromes[..16].copy_from_slice(&at_roots::<16>(&remainder(word))),
+            _ => syndromes = at_roots(&remainder(word)),
         }
         syndromes
     }
+}
+
+/// A polynomial, highest coefficient first, at the first `N` roots.
+fn at_roots<const N: usize>(word: &[u8]) -> [u8; N] {
+    let mut values = [0; N];
+    for &byte in word {
+        for (value, table) in values.iter_mut().zip(&TIMES_ROOT) {
+            *value = table[usize::from(*value)] ^ byte;
+        }
+    }
+    values
+}
+
+/// What is left of a polynomial when it is divided by the generator of all 24 roots. The register is
+/// three words, its first byte the highest of the first: all of its bytes move at once, which takes
+/// much less time than a look at a table for each root.
+fn remainder(word: &[u8]) -> [u8; MOST] {
+    let mut register = [0u64; 3];
+    for &byte in word {
+        let row = &REDUCE[(register[0] >> 56) as usize];
+        let [first, second, third] = register;
+        register = [
+            (first << 8 | second >> 56) ^ row[0],
+            (second << 8 | third >> 56) ^ row[1],
+            (third << 8 | u64::from(byte)) ^ row[2],
+        ];
+    }
+    let mut remainder = [0; MOST];
+    for (bytes, word) in remainder.chunks_exact_mut(8).zip(register) {
+        bytes.copy_from_slice(&word.to_be_bytes());
+    }
+    remainder
 }
 
 /// Codewords of a frame of so many bytes, parity included.
@@ -163,6 +199,17 @@ impl Errors {
             list: [(0, 0); MOST / 2],
             count: 0,
         };
+        if degree == 1 {
+            // The locator says where.
+            if locator[1] == 0 {
+                return None;
+            }
+            let power = usize::from(LOG[usize::from(locator[1])]);
+            let place = len.checked_sub(1 + power)?;
+            errors.list[0] = (place, value(&locator, &evaluator, degree, power)?);
+            errors.count = 1;
+            return Some(errors);
+        }
         let mut terms = locator;
         for power in 0..len {
             // Here the terms are those of the locator at 2^-power.
@@ -174,8 +221,8 @@ impl Errors {
                     return Some(errors);
                 }
             }
-            for (j, term) in terms.iter_mut().enumerate().take(degree + 1).skip(1) {
-                *term = divide_by_power(*term, j);
+            for (term, table) in terms[1..=degree].iter_mut().zip(&BY_ROOT[1..]) {
+                *term = table[usize::from(*term)];
             }
         }
         None
@@ -188,7 +235,7 @@ fn locator(syndromes: &[u8]) -> Option<([u8; MOST + 1], usize)> {
     let mut current = [0; MOST + 1];
     let mut previous = [0; MOST + 1];
     (current[0], previous[0]) = (1, 1);
-    let (mut degree, mut gap, mut scale) = (0, 1, 1);
+    let (mut degree, mut degree_before, mut gap, mut scale) = (0, 0, 1, 1);
     for (i, &syndrome) in syndromes.iter().enumerate() {
         let mut discrepancy = syndrome;
         for j in 1..=degree {
@@ -200,17 +247,20 @@ fn locator(syndromes: &[u8]) -> Option<([u8; MOST + 1], usize)> {
         }
         let before = current;
         let factor = divide(discrepancy, scale);
-        for j in gap..=MOST {
-            current[j] ^= multiply(factor, previous[j - gap]);
+        for (term, other) in current[gap..].iter_mut().zip(&previous[..=degree_before]) {
+            *term ^= multiply(factor, *other);
         }
         if 2 * degree <= i {
-            degree = i + 1 - degree;
             (previous, scale, gap) = (before, discrepancy, 1);
+            (degree, degree_before) = (i + 1 - degree, degree);
+            if 2 * degree > syndromes.len() {
+                return None;
+            }
         } else {
             gap += 1;
         }
     }
-    (2 * degree <= syndromes.len()).then_some((current, degree))
+    Some((current, degree))
 }
 
 /// The value of the error whose locator is 2^`power`.
@@ -238,12 +288,17 @@ fn value(
 /// Order of the multiplicative group.
 const GROUP: usize = 255;
 
-/// Powers of 2, twice around.
-static EXP: [u8; 2 * GROUP] = powers();
-/// The exponent of each byte but zero.
-static LOG: [u8; 256] = logarithms();
+/// Powers of 2, twice around, and behind them zeros, for products with zero.
+static EXP: [u8; 2 * LOG_OF_ZERO as usize + 1] = powers();
+/// The exponent of each byte; that of zero is one whose sum with any other is behind all powers.
+static LOG: [u16; 256] = logarithms();
+const LOG_OF_ZERO: u16 = 2 * GROUP as u16;
 /// Byte times 2^j, for the roots.
-static TIMES_ROOT: [[u8; 256]; MOST] = times_roots();
+static TIMES_ROOT: [[u8; 256]; MOST] = times_powers(1);
+/// Byte divided by 2^j.
+static BY_ROOT: [[u8; 256]; MOST] = times_powers(GROUP - 1);
+/// What a byte that leaves the register of [`remainder`] puts back.
+static REDUCE: [[u64; 3]; 256] = reductions();
 /// For each parity: what a byte that leaves the register puts back.
 static GENERATORS: [[[u8; MOST]; 256]; 5] = [
     generator_rows(2),
@@ -259,30 +314,16 @@ fn generator(parity: Parity) -> Option<&'static [[u8; MOST]; 256]> {
 }
 
 fn multiply(a: u8, b: u8) -> u8 {
-    if a == 0 || b == 0 {
-        return 0;
-    }
     EXP[usize::from(LOG[usize::from(a)]) + usize::from(LOG[usize::from(b)])]
 }
 
 /// `b` is not zero.
 fn divide(a: u8, b: u8) -> u8 {
-    if a == 0 {
-        return 0;
-    }
     EXP[usize::from(LOG[usize::from(a)]) + GROUP - usize::from(LOG[usize::from(b)])]
 }
 
-/// `a` divided by 2^`power`, with a power below 255.
-fn divide_by_power(a: u8, power: usize) -> u8 {
-    if a == 0 {
-        return 0;
-    }
-    EXP[usize::from(LOG[usize::from(a)]) + GROUP - power]
-}
-
-const fn powers() -> [u8; 2 * GROUP] {
-    let mut powers = [0; 2 * GROUP];
+const fn powers() -> [u8; 2 * LOG_OF_ZERO as usize + 1] {
+    let mut powers = [0; 2 * LOG_OF_ZERO as usize + 1];
     let (mut value, mut i) = (1u16, 0);
     while i < 2 * GROUP {
         powers[i] = value as u8;
@@ -295,30 +336,46 @@ const fn powers() -> [u8; 2 * GROUP] {
     powers
 }
 
-const fn logarithms() -> [u8; 256] {
+const fn logarithms() -> [u16; 256] {
     let powers = powers();
-    let mut logarithms = [0; 256];
+    let mut logarithms = [LOG_OF_ZERO; 256];
     let mut i = 0;
     while i < GROUP {
-        logarithms[powers[i] as usize] = i as u8;
+        logarithms[powers[i] as usize] = i as u16;
         i += 1;
     }
     logarithms
 }
 
-const fn times_roots() -> [[u8; 256]; MOST] {
+/// Byte times 2^(`step` j).
+const fn times_powers(step: usize) -> [[u8; 256]; MOST] {
     let (powers, logarithms) = (powers(), logarithms());
     let mut tables = [[0; 256]; MOST];
-    let mut root = 0;
-    while root < MOST {
+    let mut j = 0;
+    while j < MOST {
         let mut byte = 1;
         while byte < 256 {
-            tables[root][byte] = powers[logarithms[byte] as usize + root];
+            tables[j][byte] = powers[logarithms[byte] as usize + step * j % GROUP];
             byte += 1;
         }
-        root += 1;
+        j += 1;
     }
     tables
+}
+
+const fn reductions() -> [[u64; 3]; 256] {
+    let rows = generator_rows(MOST);
+    let mut reductions = [[0; 3]; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        let mut i = 0;
+        while i < MOST {
+            reductions[byte][i / 8] |= (rows[byte][i] as u64) << (56 - i % 8 * 8);
+            i += 1;
+        }
+        byte += 1;
+    }
+    reductions
 }
 
 const fn generator_rows(parity: usize) -> [[u8; MOST]; 256] {
@@ -408,6 +465,27 @@ mod tests {
         let syndromes = Parity(24).syndromes(&word);
         assert!(syndromes[..10].iter().all(|&syndrome| syndrome == 0));
         assert_ne!(syndromes[10], 0);
+    }
+
+    #[test]
+    fn the_remainder_has_the_values_of_the_whole_at_the_roots() {
+        let mut byte = 1u8;
+        for len in 0..=CODEWORD {
+            let word: Vec<u8> = (0..len)
+                .map(|_| {
+                    byte = byte.wrapping_mul(77).wrapping_add(13);
+                    byte
+                })
+                .collect();
+            assert_eq!(
+                at_roots::<MOST>(&remainder(&word)),
+                at_roots(&word),
+                "{len}"
+            );
+            if len < MOST {
+                assert!(remainder(&word).ends_with(&word), "{len}");
+            }
+        }
     }
 
     #[test]
