@@ -23,7 +23,7 @@
 mod held;
 mod search;
 
-use super::parity::Parity;
+use super::parity::{Parity, Syndromes};
 use super::{MAX_WIRE, cobs, header};
 use held::{Held, Way};
 
@@ -269,13 +269,8 @@ impl Decoder {
         }
         // A quiet line knows what it has; while it is noisy the sender may change it at any time.
         let tries = if self.is_noisy() { MOST_PARITIES } else { 2 };
-        for parity in self.order.into_iter().take(tries) {
-            let verdict = self.repaired(chunk, parity, Allowed::whole(), judge);
-            if verdict != Verdict::Bad {
-                return verdict;
-            }
-        }
-        Verdict::Bad
+        let parities = self.order.into_iter().take(tries);
+        self.repaired(chunk, parities, Allowed::whole(), judge)
     }
 
     /// Tries a failing chunk behind the parts that are held; says whether that gave a frame.
@@ -308,16 +303,13 @@ impl Decoder {
             }
             let wire = self.held.wire(way, chunk);
             let allowed = way.allowed(&self.held);
-            let mut verdict = Verdict::Bad;
-            if repairing {
-                for parity in self.order {
-                    if verdict == Verdict::Bad && fitting.has(parity) {
-                        verdict = self.repaired(&wire, parity, allowed, judge);
-                    }
-                }
+            let verdict = if repairing {
+                let parities = self.order.into_iter();
+                let parities = parities.filter(|&parity| fitting.has(parity));
+                self.repaired(&wire, parities, allowed, judge)
             } else {
-                verdict = self.exact(&wire, fitting, allowed, judge);
-            }
+                self.exact(&wire, fitting, allowed, judge)
+            };
             if verdict != Verdict::Bad {
                 self.on_joined(way, verdict, wire.len());
                 return true;
@@ -353,7 +345,7 @@ impl Decoder {
             };
             let verdict = if parity != Parity::NONE && header::is_short_express(wire) {
                 // A damaged frame would pass the short check too often: the parity must fit as well.
-                self.repaired(wire, parity, allowed, judge)
+                self.repaired(wire, [parity], allowed, judge)
             } else {
                 self.judge(&wire[..stuffed], parity, allowed, judge)
             };
@@ -364,28 +356,34 @@ impl Decoder {
         Verdict::Bad
     }
 
-    /// Tries a frame with its parity, and repairs it.
+    /// Tries a frame with each of these parities, and repairs it.
     fn repaired(
         &mut self,
         wire: &[u8],
-        parity: Parity,
+        parities: impl IntoIterator<Item = Parity>,
         allowed: Allowed,
         judge: &mut impl FnMut(Found<'_>) -> Verdict,
     ) -> Verdict {
-        if parity == Parity::NONE || self.work == 0 {
-            return Verdict::Bad;
-        }
+        let mut known = Syndromes::default();
         let mut scratch = std::mem::take(&mut self.wire);
-        scratch.clear();
-        scratch.extend_from_slice(wire);
-        let mut taken = 0;
-        let wrong = parity.repair(&mut scratch, &mut taken);
-        self.work = self.work.saturating_sub(taken);
         let mut verdict = Verdict::Bad;
-        if let (Some(wrong), Some(stuffed)) = (wrong, parity.stuffed_len(wire.len())) {
-            verdict = self.judge(&scratch[..stuffed], parity, allowed, judge);
-            if verdict != Verdict::Bad && wrong > 0 {
-                self.on_repaired(wrong);
+        for parity in parities {
+            if parity == Parity::NONE || self.work == 0 {
+                continue;
+            }
+            scratch.clear();
+            scratch.extend_from_slice(wire);
+            let mut taken = 0;
+            let wrong = parity.repair(&mut scratch, &mut known, &mut taken);
+            self.work = self.work.saturating_sub(taken);
+            if let (Some(wrong), Some(stuffed)) = (wrong, parity.stuffed_len(wire.len())) {
+                verdict = self.judge(&scratch[..stuffed], parity, allowed, judge);
+                if verdict != Verdict::Bad {
+                    if wrong > 0 {
+                        self.on_repaired(wrong);
+                    }
+                    break;
+                }
             }
         }
         self.wire = scratch;

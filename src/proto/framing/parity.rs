@@ -87,21 +87,21 @@ impl Parity {
     }
 
     /// Repairs `wire`, a stuffed frame with this parity. Says how many bytes were wrong; `None` when
-    /// they are too many, and then `wire` may be repaired in part. Adds to `work` what it takes at most,
-    /// in multiplications.
-    pub(crate) fn repair(self, wire: &mut [u8], work: &mut usize) -> Option<u32> {
+    /// they are too many, and then `wire` may be repaired in part. What is `known` must be of the
+    /// same bytes. Adds to `work` what it takes at most, in multiplications.
+    pub(crate) fn repair(
+        self,
+        wire: &mut [u8],
+        known: &mut Syndromes,
+        work: &mut usize,
+    ) -> Option<u32> {
         let stuffed = self.stuffed_len(wire.len())?;
         let blocks = blocks(wire.len());
         let mut wrong = 0;
-        let mut word = [0; CODEWORD];
         for block in 0..blocks {
             let len = (wire.len() - block).div_ceil(blocks);
-            let word = &mut word[..len];
-            for (byte, from) in word.iter_mut().zip(wire[block..].iter().step_by(blocks)) {
-                *byte = *from;
-            }
             *work += len * self.len();
-            let syndromes = self.syndromes(word);
+            let syndromes = known.of(wire, block, self.len());
             if syndromes.iter().all(|&syndrome| syndrome == 0) {
                 continue;
             }
@@ -120,17 +120,43 @@ impl Parity {
         }
         Some(wrong)
     }
+}
 
-    /// The codeword at each root, as a polynomial.
-    fn syndromes(self, word: &[u8]) -> [u8; MOST] {
+/// The codewords of some bytes, as polynomials at the roots. They are the same whatever the parity, so who
+/// tries several keeps this.
+#[derive(Debug, Default)]
+pub(crate) struct Syndromes {
+    /// Of the first codewords, at all roots.
+    all: Vec<[u8; MOST]>,
+}
+
+impl Syndromes {
+    /// Of a codeword at the first `count` roots at least; zero at those that were not looked at. Codewords
+    /// are asked for one after the other.
+    fn of(&mut self, wire: &[u8], block: usize, count: usize) -> [u8; MOST] {
+        if let Some(syndromes) = self.all.get(block) {
+            let mut syndromes = *syndromes;
+            syndromes[count..].fill(0);
+            return syndromes;
+        }
+        let blocks = blocks(wire.len());
+        let mut word = [0; CODEWORD];
+        let mut len = 0;
+        for (byte, from) in word.iter_mut().zip(wire[block..].iter().step_by(blocks)) {
+            *byte = *from;
+            len += 1;
+        }
+        let word = &word[..len];
         let mut syndromes = [0; MOST];
-        // The remainder has the same values at the roots, and only 24 bytes.
-        match self.len() {
+        match count {
             2 => syndromes[..2].copy_from_slice(&at_roots::<2>(word)),
             4 => syndromes[..4].copy_from_slice(&at_roots::<4>(word)),
-            8 => syndromes[..8].copy_from_slice(&at_roots::<8>(&remainder(word))),
-            16 => syndromes[..16].copy_from_slice(&at_roots::<16>(&remainder(word))),
-            _ => syndromes = at_roots(&remainder(word)),
+            _ => {
+                // The remainder has the same values at the roots, and only 24 bytes.
+                syndromes = at_roots(&remainder(word));
+                self.all.push(syndromes);
+                syndromes[count..].fill(0);
+            }
         }
         syndromes
     }
@@ -462,7 +488,7 @@ mod tests {
         ];
         let published = [0xA5, 0x24, 0xD4, 0xC1, 0xED, 0x36, 0xC7, 0x87, 0x2C, 0x55];
         let word = [&data[..], &published].concat();
-        let syndromes = Parity(24).syndromes(&word);
+        let syndromes = Syndromes::default().of(&word, 0, 24);
         assert!(syndromes[..10].iter().all(|&syndrome| syndrome == 0));
         assert_ne!(syndromes[10], 0);
     }
@@ -511,7 +537,12 @@ mod tests {
             for byte in &mut damaged[at..at + 99] {
                 *byte ^= 0x5A;
             }
-            assert!(Parity(24).repair(&mut damaged, &mut 0).is_some(), "{at}");
+            assert!(
+                Parity(24)
+                    .repair(&mut damaged, &mut Syndromes::default(), &mut 0)
+                    .is_some(),
+                "{at}"
+            );
             assert_eq!(damaged[..2000], stuffed);
         }
     }
@@ -524,7 +555,10 @@ mod tests {
                 let mut wire = with_parity(Parity(4), &[i, j, 77]);
                 assert!(!wire.contains(&0));
                 seen += usize::from(wire[3..].contains(&ZERO));
-                assert_eq!(Parity(4).repair(&mut wire, &mut 0), Some(0));
+                assert_eq!(
+                    Parity(4).repair(&mut wire, &mut Syndromes::default(), &mut 0),
+                    Some(0)
+                );
             }
         }
         assert!(seen > 500);
@@ -542,7 +576,11 @@ mod tests {
             let mut accepted = 0;
             for _ in 0..4000 {
                 let mut word: Vec<u8> = (0..40).map(|_| random()).collect();
-                accepted += usize::from(Parity(parity).repair(&mut word, &mut 0).is_some());
+                accepted += usize::from(
+                    Parity(parity)
+                        .repair(&mut word, &mut Syndromes::default(), &mut 0)
+                        .is_some(),
+                );
             }
             println!("{parity} parity bytes accept {accepted} of 4000");
             assert!(accepted as f64 <= most * 4000.0, "{parity}: {accepted}");
@@ -565,7 +603,7 @@ mod tests {
             // A parity byte of zero is a wrong one already.
             let room = |block: usize| {
                 let mut clean = wire.clone();
-                parity.repair(&mut clean, &mut 0).expect("whole");
+                parity.repair(&mut clean, &mut Syndromes::default(), &mut 0).expect("whole");
                 let zeros = clean.iter().skip(block).step_by(blocks).filter(|&&byte| byte == 0);
                 parity.repairs().saturating_sub(zeros.count())
             };
@@ -578,7 +616,12 @@ mod tests {
                     damaged[at] ^= value;
                 }
             }
-            let found = parity.repair(&mut damaged, &mut 0);
+            // What other parities would make of it is in nobody's way.
+            let mut known = Syndromes::default();
+            for other in Parity::ALL {
+                other.repair(&mut damaged.clone(), &mut known, &mut 0);
+            }
+            let found = parity.repair(&mut damaged, &mut known, &mut 0);
             prop_assert!(found.is_some_and(|found| found as usize <= wrong.len()), "{found:?}");
             prop_assert_eq!(&damaged[..stuffed.len()], &stuffed[..]);
         }
@@ -589,7 +632,7 @@ mod tests {
             parity in prop::sample::select(&Parity::ALL[..]),
         ) {
             let mut repaired = wire.clone();
-            if parity.repair(&mut repaired, &mut 0).is_some_and(|wrong| wrong > 0) {
+            if parity.repair(&mut repaired, &mut Syndromes::default(), &mut 0).is_some_and(|wrong| wrong > 0) {
                 let stuffed = parity.stuffed_len(wire.len()).expect("it has parity");
                 let is_new = |(&new, &old): (&u8, &u8)| new == 0 && old != 0;
                 prop_assert!(!repaired[..stuffed].iter().zip(&wire).any(is_new));

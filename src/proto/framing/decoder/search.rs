@@ -36,12 +36,11 @@ impl Decoder {
     fn join_blindly(&mut self, chunk: &[u8], judge: &mut impl FnMut(Found<'_>) -> Verdict) -> bool {
         for way in self.held.blind_ways() {
             let wire = self.held.wire(way, chunk);
-            for parity in self.likely() {
-                let verdict = self.repaired(&wire, parity, way.allowed(&self.held), judge);
-                if verdict != Verdict::Bad {
-                    self.on_joined(way, verdict, wire.len());
-                    return true;
-                }
+            let allowed = way.allowed(&self.held);
+            let verdict = self.repaired(&wire, self.likely(), allowed, judge);
+            if verdict != Verdict::Bad {
+                self.on_joined(way, verdict, wire.len());
+                return true;
             }
         }
         false
@@ -63,7 +62,7 @@ impl Decoder {
                     } else {
                         [front, &back[1..]].concat()
                     };
-                    let verdict = self.repaired(&wire, parity, GUESS, judge);
+                    let verdict = self.repaired(&wire, [parity], GUESS, judge);
                     if verdict != Verdict::Bad {
                         self.counts.slips += 1;
                         self.on_good(verdict, chunk.len());
@@ -140,13 +139,7 @@ impl Decoder {
             let fitting = Fit::of(wire, 0, wire.len(), &mut self.steps);
             return self.exact(wire, fitting, GUESS, judge);
         }
-        for parity in self.likely() {
-            let verdict = self.repaired(wire, parity, GUESS, judge);
-            if verdict != Verdict::Bad {
-                return verdict;
-            }
-        }
-        Verdict::Bad
+        self.repaired(wire, self.likely(), GUESS, judge)
     }
 
     /// Where a damaged delimiter may stand: where the last frames ended, and wherever one wrong bit
