@@ -33,11 +33,7 @@ fn setup(device: Device) -> LinkSetup {
             channels: vec![ChannelConfig::new(1, "control", Class::Control)],
             resume: None,
         },
-        lines: vec![LineSetup {
-            device,
-            baud: 38_400,
-            flow: Flow::None,
-        }],
+        lines: vec![LineSetup::new(device, 38_400, Flow::None)],
         ports: vec![PortSetup {
             port: PORT,
             listen: "127.0.0.1:0".parse().unwrap(),

@@ -13,6 +13,7 @@
 //!            LineReport (bounded)            reads
 //! ```
 
+mod device;
 pub mod discover;
 mod holder;
 mod port_io;
@@ -20,6 +21,7 @@ mod problem;
 pub mod pty;
 mod reconnect;
 mod serial;
+mod signals;
 mod task;
 mod tcp;
 
@@ -31,6 +33,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use holder::Holder;
+pub use signals::ModemLines;
 pub(super) use task::run;
 
 use crate::proto::LineSignals;
@@ -44,6 +47,26 @@ pub struct LineSetup {
     pub baud: u32,
     /// Flow control between this host and the terminal.
     pub flow: Flow,
+    /// Whether a carrier signal (DCD) that is off means that the line is lost.
+    pub carrier: CarrierRule,
+    /// Whether DTR is dropped when the port is closed, so that a modem hangs up.
+    pub hang_up: bool,
+    /// Whether an adapter that holds arriving bytes back may be told not to.
+    pub low_latency: bool,
+}
+
+impl LineSetup {
+    /// A line with everything else as it is when the settings do not speak of it.
+    pub fn new(device: Device, baud: u32, flow: Flow) -> Self {
+        Self {
+            device,
+            baud,
+            flow,
+            carrier: CarrierRule::Auto,
+            hang_up: false,
+            low_latency: true,
+        }
+    }
 }
 
 /// What carries a line's bytes. In settings a path, or `tcp://host:port`.
@@ -136,13 +159,35 @@ impl fmt::Display for Flow {
     }
 }
 
+/// When the carrier signal (DCD) counts.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CarrierRule {
+    /// From when it was seen on: a cable without the wire leaves it off for ever.
+    #[default]
+    Auto,
+    /// Always: while it is off nothing is sent.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// The signals of a device.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DeviceSignals {
+    /// For the core: those on which the settings rely.
+    pub(super) relied_on: LineSignals,
+    /// For the technician: all of them, where the port has any.
+    pub(super) all: Option<ModemLines>,
+}
+
 /// What a line task tells the driver.
 #[derive(Debug)]
 pub(super) enum LineReport {
     /// The device is open.
     Opened {
         /// Its signals.
-        signals: LineSignals,
+        signals: DeviceSignals,
         /// What is not as it was asked for, in words.
         remarks: Vec<String>,
         /// Whether this is worth a word.
@@ -156,7 +201,7 @@ pub(super) enum LineReport {
         news: bool,
     },
     /// The signals changed.
-    Signals(LineSignals),
+    Signals(DeviceSignals),
     /// Bytes from the line.
     Bytes(Vec<u8>),
     /// The chunk was taken: there is room for the next.
