@@ -119,6 +119,7 @@ impl Driver {
                     clear_to_send: None,
                     carrier: None,
                     signals: None,
+                    errors: None,
                     problem: None,
                 },
             });
@@ -328,6 +329,7 @@ impl Driver {
                 line.take_signals(Some(signals));
                 self.session.handle_signals(now, id, signals.relied_on);
             }
+            LineReport::Errors(errors) => line.status.errors = Some(errors),
             LineReport::Opened {
                 signals,
                 remarks,

@@ -15,7 +15,9 @@ use tokio::net::TcpStream;
 
 use super::problem::Problem;
 use super::serial::{self, SerialLine};
+use super::served_port::ServedPort;
 use super::signals::{ModemLines, SignalRules};
+use super::uart::LineErrors;
 use super::{Device, DeviceSignals, LineSetup, discover, tcp};
 
 /// A device that was just opened.
@@ -43,12 +45,15 @@ pub(super) struct OpenDevice {
 enum Kind {
     Serial(SerialLine),
     Tcp(TcpStream),
+    Served(Box<ServedPort>),
 }
 
 /// What went over the border to the device.
 pub(super) enum Moved {
     In(usize),
     Out(usize),
+    /// No bytes, but the signals may have changed.
+    Signals,
 }
 
 /// Opens the device of a line.
@@ -58,7 +63,14 @@ pub(super) enum Moved {
 pub(super) async fn open(setup: LineSetup, memory: Memory) -> Result<Opened, Problem> {
     let rules = SignalRules::new(&setup, memory.carrier_seen);
     let (kind, remarks, stable) = match &setup.device {
-        Device::Tcp(address) => (Kind::Tcp(tcp::connect(address).await?), Vec::new(), None),
+        Device::Tcp(address) => {
+            let stream = tcp::connect(&setup.device.to_string(), address).await?;
+            (Kind::Tcp(stream), Vec::new(), None)
+        }
+        Device::Rfc2217(address) => {
+            let (port, remarks) = ServedPort::open(address, &setup).await?;
+            (Kind::Served(Box::new(port)), remarks, None)
+        }
         Device::Serial(path) => {
             // Opening talks to the hardware, and a bad adapter takes seconds to answer.
             let path = path.clone();
@@ -113,7 +125,11 @@ impl OpenDevice {
 
     /// Whether its signals can change, so that they must be looked at now and then.
     pub(super) fn watches_signals(&self) -> bool {
-        matches!(&self.kind, Kind::Serial(port) if port.has_signals())
+        match &self.kind {
+            Kind::Serial(port) => port.has_signals(),
+            // Those of a server come by themselves.
+            Kind::Tcp(_) | Kind::Served(_) => false,
+        }
     }
 
     /// Asks for the signals: those for the core, and all of them.
@@ -130,6 +146,25 @@ impl OpenDevice {
     fn modem_lines(&mut self) -> Option<ModemLines> {
         match &mut self.kind {
             Kind::Serial(port) => port.modem_lines(),
+            Kind::Served(port) => port.modem_lines(),
+            Kind::Tcp(_) => None,
+        }
+    }
+
+    /// Whether it tells of errors on the line.
+    pub(super) fn counts_errors(&self) -> bool {
+        match &self.kind {
+            Kind::Serial(port) => port.counts_errors(),
+            Kind::Tcp(_) => false,
+            Kind::Served(_) => true,
+        }
+    }
+
+    /// Errors that the port counted on the line while it was open, where the device tells.
+    pub(super) fn errors(&self) -> Option<LineErrors> {
+        match &self.kind {
+            Kind::Serial(port) => port.errors(),
+            Kind::Served(port) => Some(port.errors()),
             Kind::Tcp(_) => None,
         }
     }
@@ -142,6 +177,7 @@ impl OpenDevice {
     pub(super) fn set_dtr(&mut self, on: bool) -> io::Result<()> {
         match &mut self.kind {
             Kind::Serial(port) => port.set_dtr(on),
+            Kind::Served(port) => port.set_dtr(on),
             Kind::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
@@ -151,7 +187,7 @@ impl OpenDevice {
         match &self.kind {
             Kind::Serial(port) => port.room(),
             // Its send buffer is small, and a write to a full one waits.
-            Kind::Tcp(_) => Ok(usize::MAX),
+            Kind::Tcp(_) | Kind::Served(_) => Ok(usize::MAX),
         }
     }
 
@@ -160,7 +196,7 @@ impl OpenDevice {
     pub(super) fn queued(&self) -> Option<usize> {
         match &self.kind {
             Kind::Serial(port) => port.queued(),
-            Kind::Tcp(_) => None,
+            Kind::Tcp(_) | Kind::Served(_) => None,
         }
     }
 
@@ -176,23 +212,25 @@ impl OpenDevice {
                     length => Ok(Moved::Out(length)),
                 });
             }
-            Poll::Ready(match ready!(self.poll_read(cx, input))? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                length => Ok(Moved::In(length)),
-            })
+            self.poll_read(cx, input)
         })
         .await
     }
 
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        match &mut self.kind {
-            Kind::Serial(port) => port.poll_read(cx, buffer),
+    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<Moved>> {
+        let length = match &mut self.kind {
+            Kind::Serial(port) => ready!(port.poll_read(cx, buffer))?,
             Kind::Tcp(stream) => {
                 let mut buffer = ReadBuf::new(buffer);
                 ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(buffer.filled().len()))
+                buffer.filled().len()
             }
-        }
+            Kind::Served(port) => return port.poll_read(cx, buffer),
+        };
+        Poll::Ready(match length {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            length => Ok(Moved::In(length)),
+        })
     }
 
     /// Writes as much as there is room for.
@@ -204,6 +242,15 @@ impl OpenDevice {
         match &mut self.kind {
             Kind::Serial(port) => port.poll_write(cx, bytes),
             Kind::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Kind::Served(port) => port.poll_write(cx, bytes),
+        }
+    }
+
+    /// Gives what was taken but still waits in this process to the system.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match &mut self.kind {
+            Kind::Serial(_) | Kind::Tcp(_) => Poll::Ready(Ok(())),
+            Kind::Served(port) => port.poll_flush(cx),
         }
     }
 
@@ -214,8 +261,8 @@ impl OpenDevice {
         match &self.kind {
             Kind::Serial(_) if ended => Problem::Gone { device },
             Kind::Serial(_) => serial::lost(device, error),
-            Kind::Tcp(_) if ended => Problem::Closed { device },
-            Kind::Tcp(_) => Problem::NotConnected {
+            Kind::Tcp(_) | Kind::Served(_) if ended => Problem::Closed { device },
+            Kind::Tcp(_) | Kind::Served(_) => Problem::NotConnected {
                 device,
                 source: error,
             },

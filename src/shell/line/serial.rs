@@ -27,6 +27,7 @@ use super::holder::{Holder, owning_group};
 use super::port_io::PortIo;
 use super::problem::Problem;
 use super::signals::ModemLines;
+use super::uart::{Counters, LineErrors};
 use super::{CarrierRule, Flow, LineSetup};
 
 /// A serial port that is open.
@@ -44,6 +45,7 @@ pub(super) struct SerialLine {
     /// any.
     signals: Option<(ModemLines, Instant)>,
     relies_on: ReliesOn,
+    counters: Option<Counters>,
 }
 
 /// Signals that are asked for at each look.
@@ -75,6 +77,7 @@ impl SerialLine {
                 clear_to_send: setup.flow == Flow::Hardware,
                 carrier: setup.carrier != CarrierRule::Never,
             },
+            counters: Counters::of(path),
         };
         // What came before nobody listened to, and what an earlier program left is not ours.
         if let Err(error) = line.port.clear(ClearBuffer::All) {
@@ -119,6 +122,16 @@ impl SerialLine {
             carrier: self.port.read_carrier_detect().ok()?,
             ring: self.port.read_ring_indicator().ok()?,
         })
+    }
+
+    /// Whether the kernel tells of errors on the line.
+    pub(super) fn counts_errors(&self) -> bool {
+        self.counters.is_some()
+    }
+
+    /// Errors on the line since the port was opened, where the kernel tells.
+    pub(super) fn errors(&self) -> Option<LineErrors> {
+        self.counters.as_ref()?.read()
     }
 
     /// Switches DTR on or off.

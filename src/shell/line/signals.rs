@@ -3,13 +3,14 @@
 //! A port tells four: CTS, DSR, DCD and RI. All of them are shown to the technician. The core hears
 //! of CTS where hardware flow control is set, and of DCD where it means something. A cable without
 //! the wire leaves DCD off for ever, and a link over it must not wait for a carrier; so, unless the
-//! settings say otherwise, DCD counts from the moment it was seen on.
+//! settings say otherwise, DCD counts from the moment it was seen on. So does CTS of a terminal
+//! server: of a port without signals it may say that they are off, and it minds CTS itself.
 //!
 //! Assumes nothing; asking the port is left to whoever holds it.
 
 use serde::Serialize;
 
-use super::{CarrierRule, Flow, LineSetup};
+use super::{CarrierRule, Device, Flow, LineSetup};
 use crate::proto::LineSignals;
 
 /// The signals that a port receives from its modem or cable.
@@ -29,6 +30,8 @@ pub struct ModemLines {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct SignalRules {
     clear_to_send: bool,
+    /// Whether CTS counts from the moment it was seen on.
+    clear_to_send_seen: bool,
     carrier: CarrierRule,
     carrier_seen: bool,
 }
@@ -39,6 +42,7 @@ impl SignalRules {
     pub(super) fn new(setup: &LineSetup, carrier_seen: bool) -> Self {
         Self {
             clear_to_send: setup.flow == Flow::Hardware,
+            clear_to_send_seen: !matches!(setup.device, Device::Rfc2217(_)),
             carrier: setup.carrier,
             carrier_seen,
         }
@@ -50,6 +54,7 @@ impl SignalRules {
             return LineSignals::OPEN;
         };
         self.carrier_seen |= lines.carrier;
+        self.clear_to_send_seen |= lines.clear_to_send;
         let relies_on_carrier = match self.carrier {
             CarrierRule::Auto => self.carrier_seen,
             CarrierRule::Always => true,
@@ -58,7 +63,8 @@ impl SignalRules {
         LineSignals {
             open: true,
             carrier: relies_on_carrier.then_some(lines.carrier),
-            clear_to_send: self.clear_to_send.then_some(lines.clear_to_send),
+            clear_to_send: (self.clear_to_send && self.clear_to_send_seen)
+                .then_some(lines.clear_to_send),
         }
     }
 
@@ -71,7 +77,6 @@ impl SignalRules {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shell::Device;
 
     fn rules(flow: Flow, carrier: CarrierRule) -> SignalRules {
         let device = Device::Serial("/dev/null".into());
@@ -130,6 +135,20 @@ mod tests {
             assert_eq!(rules.apply(carrier(false)).clear_to_send, off_is);
             assert_eq!(rules.apply(on).clear_to_send, on_is);
         }
+    }
+
+    #[test]
+    fn a_terminal_server_that_knows_no_signals_does_not_hold_us_off() {
+        let device = Device::Rfc2217("host:1".to_owned());
+        let setup = LineSetup::new(device, 9600, Flow::Hardware);
+        let mut rules = SignalRules::new(&setup, false);
+        assert_eq!(rules.apply(carrier(false)), LineSignals::OPEN);
+        let on = ModemLines {
+            clear_to_send: true,
+            ..ModemLines::default()
+        };
+        assert_eq!(rules.apply(Some(on)).clear_to_send, Some(true));
+        assert_eq!(rules.apply(carrier(false)).clear_to_send, Some(false));
     }
 
     #[test]

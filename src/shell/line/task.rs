@@ -109,6 +109,9 @@ impl LineTask {
         let mut input = [0; LARGEST_READ];
         let mut look = interval(LOOK_AT_SIGNALS);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut count = interval(COUNT_ERRORS);
+        count.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut errors = None;
         let mut gauge = Gauge::default();
         loop {
             let (writable, hold) = match device.room() {
@@ -125,7 +128,7 @@ impl LineTask {
                     }
                     None => {
                         finish(device, &output).await;
-                        self.hang_up(device);
+                        self.hang_up(device).await;
                         return Err(Ended);
                     }
                 },
@@ -136,13 +139,12 @@ impl LineTask {
                     }
                     continue;
                 }
-                _ = look.tick(), if device.watches_signals() => {
-                    let before = std::mem::replace(&mut signals, device.signals());
-                    if before != signals {
-                        self.report(LineReport::Signals(signals)).await?;
-                    }
-                    if signals.relied_on.clear_to_send == Some(false) {
-                        look.reset_after(LOOK_WHILE_HELD_OFF);
+                _ = look.tick(), if device.watches_signals() => Ok(Moved::Signals),
+                _ = count.tick(), if device.counts_errors() => {
+                    let before = errors;
+                    errors = device.errors();
+                    if let Some(errors) = errors.filter(|_| errors != before) {
+                        self.report(LineReport::Errors(errors)).await?;
                     }
                     continue;
                 }
@@ -159,6 +161,15 @@ impl LineTask {
                         self.report(LineReport::Room { queued }).await?;
                     }
                 }
+                Ok(Moved::Signals) => {
+                    let before = std::mem::replace(&mut signals, device.signals());
+                    if before != signals {
+                        self.report(LineReport::Signals(signals)).await?;
+                    }
+                    if signals.relied_on.clear_to_send == Some(false) {
+                        look.reset_after(LOOK_WHILE_HELD_OFF);
+                    }
+                }
                 Err(error) => {
                     if !output.is_empty() {
                         self.report(LineReport::Room { queued: None }).await?;
@@ -171,11 +182,18 @@ impl LineTask {
 
     /// Drops DTR, where the settings want that. Closing the port does so too, where it can; here it
     /// is also done for a port of a terminal server.
-    fn hang_up(&self, device: &mut OpenDevice) {
-        if self.setup.hang_up
-            && let Err(error) = device.set_dtr(false)
-        {
-            tracing::debug!("{}: DTR stays on: {error}", self.setup.device);
+    async fn hang_up(&self, device: &mut OpenDevice) {
+        if !self.setup.hang_up {
+            return;
+        }
+        let drops = async {
+            device.set_dtr(false)?;
+            std::future::poll_fn(|cx| device.poll_flush(cx)).await
+        };
+        match timeout(FAREWELL, drops).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("{}: DTR stays on: {error}", self.setup.device),
+            Err(_elapsed) => tracing::debug!("{}: DTR stays on", self.setup.device),
         }
     }
 }
@@ -188,6 +206,12 @@ async fn finish(device: &mut OpenDevice, mut output: &[u8]) {
                 Ok(0) | Err(_) => return,
                 Ok(length) => output = &output[length..],
             }
+        }
+        if std::future::poll_fn(|cx| device.poll_flush(cx))
+            .await
+            .is_err()
+        {
+            return;
         }
         while device.queued().is_some_and(|bytes| bytes > 0) {
             sleep(LOOK_AT_QUEUE).await;
@@ -219,6 +243,7 @@ impl Gauge {
 const OPENED: &str = "open";
 const LARGEST_READ: usize = 1024;
 const LOOK_AT_SIGNALS: Duration = Duration::from_millis(250);
+const COUNT_ERRORS: Duration = Duration::from_secs(5);
 /// A modem whose buffer is full holds us off for a few milliseconds: that must not become a
 /// quarter of a second.
 const LOOK_WHILE_HELD_OFF: Duration = Duration::from_millis(20);
