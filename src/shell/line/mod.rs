@@ -20,6 +20,7 @@ pub(in crate::shell) mod fake_server;
 mod holder;
 mod latency;
 mod port_io;
+mod port_watch;
 mod problem;
 pub mod pty;
 mod reconnect;
@@ -39,6 +40,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use holder::Holder;
+pub use port_watch::{PortChange, PortWatch};
 pub use signals::ModemLines;
 pub use uart::LineErrors;
 
