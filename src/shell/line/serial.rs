@@ -2,7 +2,9 @@
 //!
 //! Promises: eight data bits, no parity, one stop bit, every byte value both ways as it is; the
 //! settings are read back and a driver that gave something else is named; nobody else opens the
-//! port meanwhile, not even root; no call blocks longer than the driver needs to set a port up,
+//! port meanwhile: other users are stopped by the kernel, root by a lock if its program asks for
+//! one, as another copperlink does; DTR stays up over a restart unless the settings say otherwise;
+//! no call blocks longer than the driver needs to set a port up,
 //! closing included. Assumes nothing of the path: what is no serial port is refused before it is
 //! opened. Leaves waiting and trying again to the line task.
 
