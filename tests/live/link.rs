@@ -53,7 +53,7 @@ impl Site {
         line
     }
 
-    /// Starts one end of a link.
+    /// Starts one end of a link. The device is an end of a line of the folder, or a whole address.
     pub(crate) fn run(
         &self,
         name: &str,
@@ -61,7 +61,10 @@ impl Site {
         baud: u32,
         channels: &[Channel<'_>],
     ) -> End<'_> {
-        let device = self.path(device);
+        let device = match device.contains("://") {
+            true => device.to_owned(),
+            false => self.path(device),
+        };
         let mut settings = format!(
             "[link]\nname = \"{name}\"\n[[line]]\ndevice = \"{device}\"\nbaud = {baud}\nflow = \"none\"\n"
         );

@@ -119,10 +119,12 @@ pub(super) fn is_pseudo_terminal(_port: impl AsFd) -> bool {
 
 /// The adapter's latency timer behind the port at `path`, and its value in ms.
 pub(super) fn latency_timer_of(path: &Path) -> Option<(PathBuf, u32)> {
-    let path = path.canonicalize().ok()?;
-    let timer = Path::new(SYS_TTY)
-        .join(path.file_name()?)
-        .join("device/latency_timer");
+    latency_timer_in(Path::new(SYS_TTY), &path.canonicalize().ok()?)
+}
+
+/// The same, where `sys` lists the ports.
+pub(super) fn latency_timer_in(sys: &Path, path: &Path) -> Option<(PathBuf, u32)> {
+    let timer = sys.join(path.file_name()?).join("device/latency_timer");
     let millis = fs::read_to_string(&timer).ok()?.trim().parse().ok()?;
     Some((timer, millis))
 }
@@ -159,7 +161,7 @@ fn kind_of(port_type: &SerialPortType) -> Kind {
 }
 
 /// The ports that the library knows, and those of `sys` that it does not.
-fn scan(sys: &Path, dev: &Path, mut kinds: BTreeMap<PathBuf, Kind>) -> Vec<PortInfo> {
+pub(super) fn scan(sys: &Path, dev: &Path, mut kinds: BTreeMap<PathBuf, Kind>) -> Vec<PortInfo> {
     for entry in fs::read_dir(sys).into_iter().flatten().flatten() {
         let path = dev.join(entry.file_name());
         // Without a device it is a console or the like.
@@ -239,7 +241,8 @@ fn stable_links_in(dev: &Path, path: &Path) -> Vec<PathBuf> {
     links
 }
 
-const SYS_TTY: &str = "/sys/class/tty";
+/// Where the kernel lists its terminals.
+pub(super) const SYS_TTY: &str = "/sys/class/tty";
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -39,6 +39,9 @@ pub(super) struct RawLine {
     pub(super) rate: Option<Spanned<i64>>,
     pub(super) flow: Option<Spanned<String>>,
     pub(super) modem: Option<Spanned<String>>,
+    pub(super) carrier: Option<Spanned<toml::Value>>,
+    pub(super) hang_up: Option<Spanned<bool>>,
+    pub(super) low_latency: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]
