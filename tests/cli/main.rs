@@ -3,6 +3,7 @@
 mod basics;
 mod demo;
 mod lines;
+mod modems;
 mod run;
 mod settings;
 mod simulate;

@@ -20,6 +20,7 @@ mod outcome;
 mod report;
 mod settings;
 mod simulated_line;
+mod simulated_modems;
 mod stop;
 
 /// Carries a video conference over old wire: audio, video and control channels between local UDP

@@ -9,6 +9,7 @@ use crate::outcome::{Failure, Verdict};
 mod check;
 mod demo;
 mod line_args;
+mod modem_args;
 mod ports;
 mod run;
 mod simulate;
