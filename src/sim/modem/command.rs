@@ -98,7 +98,7 @@ impl Reader<'_> {
     }
 
     /// All up to a semicolon, which goes too.
-    fn to_semicolon(&mut self) -> String {
+    fn up_to_semicolon(&mut self) -> String {
         let end = self.0.iter().position(|&byte| byte == b';');
         let (text, rest) = self.0.split_at(end.unwrap_or(self.0.len()));
         self.0 = rest.get(1..).unwrap_or_default();
@@ -157,7 +157,7 @@ impl Reader<'_> {
     }
 
     fn extended(&mut self) -> Command {
-        let text = self.to_semicolon().to_ascii_uppercase();
+        let text = self.up_to_semicolon().to_ascii_uppercase();
         let end = text
             .find(|c: char| !c.is_ascii_alphanumeric())
             .unwrap_or(text.len());

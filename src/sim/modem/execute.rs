@@ -6,11 +6,11 @@
 use super::command::{Command, Extended, parse};
 use super::config::{Family, Role};
 use super::dial::Dialling;
-use super::editor::{Editor, Typed};
+use super::editor::Typed;
 use super::escape::EscapeWatch;
-use super::modem::{GRACE, Modem, State};
 use super::result::{ResultCode, framed};
 use super::settings::{ErrorControl, Flow, Settings};
+use super::state::{GRACE, Modem, State};
 use crate::proto::time::{Duration, Instant};
 
 /// How a command ended.
@@ -159,7 +159,8 @@ impl Modem {
             (b'C', 0 | 1) => settings.true_dcd = number == 1,
             (b'D', 0..=3) => settings.dtr = number as u8,
             (b'F', 0..=2) => {
-                *settings = Settings::factory(self.config.family, number.max(u32::from(!courier)))
+                let template = number.max(u32::from(!courier));
+                *settings = Settings::factory(self.config.family, template);
             }
             (b'L', 0..=1) => settings.leased = number as u8,
             (b'L', 2) if !courier => settings.leased = 2,
@@ -254,9 +255,17 @@ impl Modem {
             again if again.to_ascii_uppercase().starts_with('S') => self.stored_number.clone(),
             _ => text,
         };
-        let Some(dialling) = Dialling::parse(&text, &self.settings) else {
+        let Some(mut dialling) = Dialling::parse(&text, &self.settings) else {
             return Done::Unknown;
         };
+        if let State::Idle { off_hook: true } = self.state
+            && !self.dialled.is_empty()
+        {
+            // A number that is dialled in pieces: the exchange has the first ones already.
+            dialling.steps.pop_front();
+            dialling.number.insert_str(0, &self.dialled);
+        }
+        self.dialled.clear();
         self.last_number = text;
         self.state = State::Dialling(dialling, now);
         self.grace = now + GRACE;
@@ -287,7 +296,7 @@ impl Modem {
     fn hang_up_told(&mut self, now: Instant) {
         match self.state {
             State::Online(_) => self.hang_up(now),
-            State::Idle { .. } => self.state = State::Idle { off_hook: false },
+            State::Idle { .. } => self.enter_idle(now),
             _ => {}
         }
     }
@@ -314,84 +323,6 @@ impl Modem {
             (Family::Chipset, _) | (_, 1) => Some(Role::Originate),
             _ => Some(Role::Answer),
         }
-    }
-
-    /// The terminal says whether it is ready (DTR), and whether it takes bytes (RTS).
-    pub(super) fn handle_signals(&mut self, now: Instant, dtr: bool, rts: bool) {
-        if self.settings.flow == Flow::Hardware {
-            self.port.hold(!rts);
-        }
-        match (dtr, self.dtr_off) {
-            (false, None) => {
-                self.dtr_off = Some(now);
-                self.dtr_done = false;
-            }
-            (true, Some(_)) => {
-                self.dtr_off = None;
-                if let State::Idle { off_hook: false } = self.state {
-                    self.enter_idle(now);
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What `&D` says, when DTR has been off for long enough.
-    pub(super) fn look_at_dtr(&mut self, now: Instant) {
-        let delay = self.settings.dtr_delay();
-        if self.dtr_done || self.dtr_off.is_none_or(|since| now < since + delay) {
-            return;
-        }
-        self.dtr_done = true;
-        let is_reset = self.settings.dtr == 3 || self.settings.s(13).unwrap_or(0) & 1 == 1;
-        match self.settings.dtr {
-            0 => return,
-            1 => {
-                if let State::Online(online) = &mut self.state
-                    && !online.command
-                {
-                    online.command = true;
-                    self.editor = Editor::default();
-                    self.result(ResultCode::Ok);
-                }
-                return;
-            }
-            _ => {}
-        }
-        if !matches!(
-            self.state,
-            State::Off | State::Starting(_) | State::Idle { .. }
-        ) {
-            self.hang_up(now);
-            self.result(ResultCode::NoCarrier);
-        }
-        if is_reset && !matches!(self.state, State::Off) {
-            self.settings = self.stored;
-        }
-    }
-
-    /// Switches it on or off. What `&W` kept is kept.
-    pub(super) fn set_power(&mut self, now: Instant, on: bool) {
-        match (on, matches!(self.state, State::Off)) {
-            (true, true) => {
-                self.settings = self.stored;
-                self.state = State::Starting(now + STARTING);
-            }
-            (false, false) => {
-                self.stats.unsent += self.tx.len() as u64;
-                self.tx.clear();
-                self.is_full = false;
-                self.port.clear();
-                self.editor = Editor::default();
-                self.thinking = None;
-                self.wants = super::modem::Wants::default();
-                self.rings = 0;
-                self.ring_over = now;
-                self.state = State::Off;
-            }
-            _ => return,
-        }
-        self.event(super::ModemEvent::Power(on));
     }
 }
 
@@ -453,8 +384,6 @@ const fn known(known: bool) -> Done {
 
 /// From a carriage return to the answer.
 const THINKING: Duration = Duration::from_millis(20);
-/// From the power to the first command that is heard.
-const STARTING: Duration = Duration::from_secs(1);
 /// `&N1` to `&N16`, bit/s.
 const COURIER_RATES: [u32; 16] = [
     300, 1200, 2400, 4800, 7200, 9600, 12_000, 14_400, 16_800, 19_200, 21_600, 24_000, 26_400,

@@ -23,13 +23,15 @@ mod event;
 mod exchange;
 mod execute;
 mod line;
-mod modem;
+mod pins;
 mod port;
 mod result;
 mod settings;
+mod state;
 mod story;
 #[cfg(test)]
 mod tests;
+mod timeouts;
 
 use std::collections::VecDeque;
 
@@ -40,7 +42,7 @@ pub use result::Agreed;
 use agreement::agree;
 use exchange::{Call, Heard};
 use line::Direction;
-use modem::{Modem, State};
+use state::{Modem, State};
 
 use super::scenario::Conditions;
 use super::{LineModelStats, Scenario, Side, Wiring};

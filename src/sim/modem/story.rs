@@ -2,8 +2,8 @@
 //! what the scenario has for them.
 
 use super::exchange::{Call, FROM_RING_TO_RING, Heard, Leads, TO_FIRST_RING};
-use super::modem::{Modem, Seeking, State};
 use super::result::{Agreed, ResultCode};
+use super::state::{Modem, Seeking, State};
 use super::{Between, Family, ModemEvent, Modems, agree};
 use crate::proto::time::{Duration, Instant};
 use crate::sim::Side;

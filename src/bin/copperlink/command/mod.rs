@@ -22,7 +22,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Ports(ports::Ports),
     Status(status::Status),
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
 }
 

@@ -222,6 +222,13 @@ fn pulses_and_pauses_take_their_time_and_a_semicolon_comes_back() {
     rig.send(A, b"ATDT10;\r");
     rig.until(A, "OK");
     rig.ok(A, "ATH");
+    // A number in pieces.
+    rig.send(A, b"ATDT10;\r");
+    rig.until(A, "OK");
+    rig.send(A, b"ATDT02\r");
+    rig.until(B, "RING");
+    rig.send(A, b"\r");
+    rig.until(A, "NO CARRIER");
     assert!(rig.at(A, "ATDT1&2").contains("ERROR"));
 }
 

@@ -14,16 +14,16 @@
 
 use std::collections::VecDeque;
 
-use super::config::{Family, ModemConfig, Role, Start};
-use super::dial::{Dialling, Step};
+use super::ModemStats;
+use super::config::{ModemConfig, Role, Start};
+use super::dial::Dialling;
 use super::editor::Editor;
 use super::escape::EscapeWatch;
 use super::event::ModemEvent;
 use super::port::Port;
 use super::result::{Agreed, ResultCode};
 use super::settings::{Flow, Settings};
-use super::{ModemSignals, ModemStats};
-use crate::proto::time::{BitRate, Duration, Instant, earliest};
+use crate::proto::time::{BitRate, Duration, Instant};
 
 #[derive(Clone, Debug)]
 pub(super) struct Modem {
@@ -33,6 +33,8 @@ pub(super) struct Modem {
     pub(super) stored: Settings,
     pub(super) stored_number: String,
     pub(super) last_number: String,
+    /// The first part of a number, while the receiver is off (`;`).
+    pub(super) dialled: String,
     pub(super) state: State,
     pub(super) port: Port,
     pub(super) editor: Editor,
@@ -121,6 +123,7 @@ impl Modem {
             stored,
             stored_number: String::new(),
             last_number: String::new(),
+            dialled: String::new(),
             state: State::Off,
             editor: Editor::default(),
             last_line: Vec::new(),
@@ -144,58 +147,6 @@ impl Modem {
             Start::Idle | Start::Silent => modem.enter_idle(Instant::ZERO),
         }
         modem
-    }
-
-    /// What it tells its terminal by the pins of the port.
-    pub(super) fn signals(&self, now: Instant) -> ModemSignals {
-        let on = !matches!(self.state, State::Off);
-        let waits = self.config.family == Family::Courier
-            && self.settings.dsr == 2
-            && self.settings.leased > 0
-            && matches!(self.state, State::Waiting(_) | State::Training(_));
-        let carrier = match &self.state {
-            State::Online(online) => {
-                let is_blinking = online.retraining.is_some() && self.config.retraining_drops_dcd;
-                !is_blinking && online.cleared_at.is_none()
-            }
-            _ => false,
-        };
-        ModemSignals {
-            dsr: on,
-            cts: on && !waits && !(self.settings.flow == Flow::Hardware && self.is_full),
-            dcd: on && (carrier || !self.settings.true_dcd),
-            ri: on && now < self.ring_over,
-        }
-    }
-
-    /// The speed that its port has now, for a terminal at that one.
-    pub(super) fn port_speed(&self, now: Instant, terminal: BitRate) -> BitRate {
-        match (&self.state, self.config.port_rate) {
-            (_, Some(fixed)) => fixed,
-            // It says `CONNECT` at the old one.
-            _ if self.port.is_saying(now) => self.port.speed(),
-            // Outside of a call it takes the speed of what it is told.
-            (State::Online(online), None) if !online.command => {
-                match BitRate::new(online.agreed.hears) {
-                    Some(line) if self.settings.port_follows_line => line,
-                    _ => self.port.speed(),
-                }
-            }
-            _ => terminal,
-        }
-    }
-
-    /// How many bytes it takes from its terminal now.
-    pub(super) fn room(&self, now: Instant) -> usize {
-        let room = self.port.room(now);
-        if matches!(self.state, State::Off) || self.settings.flow != Flow::Hardware {
-            return room;
-        }
-        if !self.signals(now).cts {
-            return 0;
-        }
-        let free = self.config.buffer.saturating_sub(self.tx.len());
-        room.min(free.saturating_sub(self.port.on_the_way(now)))
     }
 
     /// A byte has come from the terminal.
@@ -371,6 +322,7 @@ impl Modem {
     /// On the hook, where a leased line is tried again after a pause.
     pub(super) fn enter_idle(&mut self, now: Instant) {
         self.wants.number = None;
+        self.dialled.clear();
         let is_terminal_ready = self.settings.dtr < 2 || self.dtr_off.is_none();
         self.state = match self.leased_role() {
             Some(_) if is_terminal_ready => State::Paused(now + self.config.leased_pause()),
@@ -402,136 +354,6 @@ impl Modem {
     pub(super) fn is_data_mode(&self) -> bool {
         matches!(&self.state, State::Online(online) if !online.command)
     }
-
-    pub(super) fn poll_timeout(&self) -> Option<Instant> {
-        let thinking = self.thinking.as_ref().map(|(at, _)| *at);
-        let dtr = match self.dtr_off {
-            Some(since) if !self.dtr_done => Some(since + self.settings.dtr_delay()),
-            _ => None,
-        };
-        earliest(earliest(thinking, dtr), self.state_timeout())
-    }
-
-    fn state_timeout(&self) -> Option<Instant> {
-        match &self.state {
-            State::Off | State::Idle { .. } => None,
-            State::Starting(at) | State::Paused(at) | State::Dialling(_, at) => Some(*at),
-            State::Waiting(seeking) | State::Training(seeking) => seeking.until,
-            State::Online(online) => {
-                let escape = online.escape.due(self.settings.guard());
-                let escape = escape.filter(|_| !online.command);
-                earliest(
-                    earliest(online.cleared_at, online.retraining),
-                    earliest(escape, self.hangs_up_at(online)),
-                )
-            }
-        }
-    }
-
-    /// When it has been without carrier for S10.
-    fn hangs_up_at(&self, online: &Online) -> Option<Instant> {
-        Some(online.lost_since? + self.settings.loss_of_carrier()?)
-    }
-
-    /// What is due now. `dial_tone` is whether it would hear one.
-    pub(super) fn handle_timeout(&mut self, now: Instant, dial_tone: bool) {
-        if let Some((_, answer)) = self.thinking.take_if(|(at, _)| *at <= now) {
-            self.port.say(&answer);
-        }
-        self.look_at_dtr(now);
-        match &self.state {
-            State::Starting(at) if *at <= now => self.enter_idle(now),
-            State::Paused(at) if *at <= now => self.seek_leased(),
-            State::Dialling(_, at) if *at <= now => self.dial_on(now, dial_tone),
-            State::Waiting(seeking) | State::Training(seeking)
-                if seeking.until.is_some_and(|at| at <= now) =>
-            {
-                let why = match seeking.quiet_answer {
-                    true => ResultCode::NoAnswer,
-                    false => ResultCode::NoCarrier,
-                };
-                self.call_fails(now, why);
-            }
-            State::Online(online) => {
-                let online = *online;
-                self.online_timeout(now, online);
-            }
-            _ => {}
-        }
-    }
-
-    fn online_timeout(&mut self, now: Instant, online: Online) {
-        let is_due = |at: Option<Instant>| at.is_some_and(|at| at <= now);
-        if is_due(online.cleared_at) || is_due(self.hangs_up_at(&online)) {
-            self.stats.carrier_lost += 1;
-            self.event(ModemEvent::CarrierLost);
-            self.hang_up(now);
-            self.result(ResultCode::NoCarrier);
-            if self.leased_role().is_some() {
-                self.seek_leased();
-            }
-            return;
-        }
-        let State::Online(state) = &mut self.state else {
-            return;
-        };
-        state.retraining.take_if(|at| *at <= now);
-        if is_due(online.escape.due(self.settings.guard())) && !online.command {
-            state.command = true;
-            self.editor = Editor::default();
-            self.result(ResultCode::Ok);
-        }
-    }
-
-    /// Tries the leased line, for as long as it takes.
-    fn seek_leased(&mut self) {
-        match self.leased_role() {
-            Some(role) => {
-                self.state = State::Waiting(Seeking {
-                    role,
-                    until: None,
-                    quiet_answer: false,
-                });
-            }
-            None => self.state = State::Idle { off_hook: false },
-        }
-    }
-
-    /// The next step of dialling.
-    fn dial_on(&mut self, now: Instant, dial_tone: bool) {
-        let progress = self.settings.progress;
-        let State::Dialling(dialling, until) = &mut self.state else {
-            return;
-        };
-        match dialling.steps.pop_front() {
-            None if dialling.stay => {
-                self.state = State::Idle { off_hook: true };
-                self.result(ResultCode::Ok);
-            }
-            None => {
-                let (number, quiet) = (dialling.number.clone(), dialling.quiet_answer);
-                self.event(ModemEvent::Dials(number.clone()));
-                self.wants.number = Some(number);
-                let grace = self.grace;
-                self.seek(now, Role::Originate, quiet);
-                self.grace = grace;
-            }
-            Some(Step::Take(time)) => *until = now + time,
-            Some(Step::Begin) if !matches!(progress, 2 | 4..) => {
-                *until = now + self.settings.wait_for_dial_tone();
-            }
-            Some(_) if dial_tone => *until = now + HEAR_DIAL_TONE,
-            Some(Step::Listened) => self.call_fails(now, ResultCode::NoDialTone),
-            Some(step) => {
-                dialling.steps.push_front(Step::Listened);
-                *until = now
-                    + match step {
-                        Step::Wait => self.settings.wait_for_carrier(),
-                        _ => LISTEN_FOR_DIAL_TONE,
-                    };
-            }
-        }
-    }
 }
 
 /// Until its terminal says something.
@@ -556,9 +378,6 @@ const RINGS_APART: Duration = Duration::from_secs(8);
 const RIDDEN_OUT: Duration = Duration::from_millis(100);
 /// From hanging up to the other one's knowing.
 const CLEAR_DOWN: Duration = Duration::from_millis(500);
-/// It takes so long to know a dial tone.
-const HEAR_DIAL_TONE: Duration = Duration::from_secs(1);
-const LISTEN_FOR_DIAL_TONE: Duration = Duration::from_secs(4);
 const MAX_EVENTS: usize = 256;
 const XON: u8 = 0x11;
 const XOFF: u8 = 0x13;
