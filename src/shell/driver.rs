@@ -29,7 +29,7 @@ use tokio::time::timeout;
 use super::Core;
 use super::clock::Clock;
 use super::error::RunError;
-use super::line::{self, CHUNK, LineReport, LineSetup};
+use super::line::{self, CHUNK, DeviceSignals, LineReport, LineSetup};
 use super::link::{LinkHandle, Request};
 use super::port::{self, UdpPorts};
 use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
@@ -82,6 +82,16 @@ struct Line {
     status: DeviceStatus,
 }
 
+impl Line {
+    /// Takes the signals of the device, for the status. `None` while it is not open.
+    fn take_signals(&mut self, signals: Option<DeviceSignals>) {
+        let status = &mut self.status;
+        status.clear_to_send = signals.and_then(|signals| signals.relied_on.clear_to_send);
+        status.carrier = signals.and_then(|signals| signals.relied_on.carrier);
+        status.signals = signals.and_then(|signals| signals.all);
+    }
+}
+
 /// After [`LinkHandle::stop`].
 struct Farewell {
     until: Instant,
@@ -107,6 +117,9 @@ impl Driver {
                     flow: setup.flow,
                     state: DeviceState::Waiting,
                     clear_to_send: None,
+                    carrier: None,
+                    signals: None,
+                    errors: None,
                     problem: None,
                 },
             });
@@ -313,21 +326,22 @@ impl Driver {
             }
             LineReport::Queue(queued) => self.session.handle_queue(now, id, queued),
             LineReport::Signals(signals) => {
-                line.status.clear_to_send = signals.clear_to_send;
-                self.session.handle_signals(now, id, signals);
+                line.take_signals(Some(signals));
+                self.session.handle_signals(now, id, signals.relied_on);
             }
+            LineReport::Errors(errors) => line.status.errors = Some(errors),
             LineReport::Opened {
                 signals,
                 remarks,
                 news,
             } => {
                 line.status.state = DeviceState::Open;
-                line.status.clear_to_send = signals.clear_to_send;
+                line.take_signals(Some(signals));
                 if !remarks.is_empty() {
                     line.status.problem = Some(remarks.join("; "));
                 }
                 let opened = format!("{} is open", line.status.device);
-                self.session.handle_signals(now, id, signals);
+                self.session.handle_signals(now, id, signals.relied_on);
                 if news {
                     self.tell(now, &Words::info(opened));
                     for remark in remarks {
@@ -336,7 +350,7 @@ impl Driver {
                 }
             }
             LineReport::Waiting { problem, news } => {
-                line.status.clear_to_send = None;
+                line.take_signals(None);
                 line.status.problem = Some(problem.clone());
                 if std::mem::replace(&mut line.status.state, DeviceState::Waiting)
                     == DeviceState::Open

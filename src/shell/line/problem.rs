@@ -52,6 +52,16 @@ pub(super) enum Problem {
         "{device} closed the connection; connecting again. Check that nobody else uses that port of the terminal server"
     )]
     Closed { device: String },
+    #[error(
+        "{device}: the server does not speak RFC 2217; trying again. Switch it on at the server (Telnet with \
+         COM-PORT), or use {raw} instead"
+    )]
+    NoRfc2217 { device: String, raw: String },
+    #[error(
+        "{device}: the server does not carry all byte values (Telnet BINARY is refused); trying again. Use \
+         a raw TCP port of it, with tcp://"
+    )]
+    NotBinary { device: String },
 }
 
 /// How to get the permission to open a device of that group.

@@ -1,21 +1,15 @@
 //! The task that owns one line's device: open it, carry bytes, notice its loss, open it again.
 
-use std::io;
-use std::path::{Path, PathBuf};
-use std::pin::{Pin, pin};
-use std::task::{Context, Poll, ready};
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
+use super::device::{self, Memory, Moved, OpenDevice, Opened};
 use super::problem::Problem;
 use super::reconnect::Reconnect;
-use super::serial::{self, SerialLine};
-use super::{Device, LineReport, LineSetup, discover, tcp};
-use crate::proto::LineSignals;
+use super::{DeviceSignals, LineReport, LineSetup};
 use crate::proto::config::LineId;
 
 /// Runs one line until the driver drops its end of a channel. Then what was handed over gets a
@@ -32,7 +26,7 @@ pub(in crate::shell) async fn run(
         reports,
         chunks,
         reconnect: Reconnect::default(),
-        stable: None,
+        memory: Memory::default(),
     };
     let Err(Ended) = task.run().await;
 }
@@ -48,14 +42,13 @@ struct LineTask {
     reports: mpsc::Sender<(LineId, LineReport)>,
     chunks: mpsc::Receiver<Vec<u8>>,
     reconnect: Reconnect,
-    /// A name of the device that is still right when it was plugged in again.
-    stable: Option<PathBuf>,
+    memory: Memory,
 }
 
 impl LineTask {
     async fn run(&mut self) -> Result<Never, Ended> {
         loop {
-            let opening = open(self.setup.clone(), self.stable.clone());
+            let opening = device::open(self.setup.clone(), self.memory.clone());
             let problem = match self.dropping_chunks(opening).await? {
                 Ok(opened) => self.use_device(opened).await?,
                 Err(problem) => problem,
@@ -89,10 +82,9 @@ impl LineTask {
         let Opened {
             mut device,
             remarks,
-            stable,
         } = opened;
         let since = Instant::now();
-        self.stable = stable.or(self.stable.take());
+        self.memory = device.memory();
         let signals = device.signals();
         let news = self.reconnect.is_news(OPENED);
         self.report(LineReport::Opened {
@@ -101,7 +93,8 @@ impl LineTask {
             news,
         })
         .await?;
-        let problem = self.carry(device, signals).await?;
+        let problem = self.carry(&mut device, signals).await?;
+        self.memory = device.memory();
         self.reconnect.was_open(since.elapsed());
         Ok(problem)
     }
@@ -109,13 +102,16 @@ impl LineTask {
     /// Carries bytes until the device is lost.
     async fn carry(
         &mut self,
-        mut device: OpenDevice,
-        mut signals: LineSignals,
+        device: &mut OpenDevice,
+        mut signals: DeviceSignals,
     ) -> Result<Problem, Ended> {
         let mut output: Vec<u8> = Vec::new();
         let mut input = [0; LARGEST_READ];
         let mut look = interval(LOOK_AT_SIGNALS);
         look.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut count = interval(COUNT_ERRORS);
+        count.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut errors = None;
         let mut gauge = Gauge::default();
         loop {
             let (writable, hold) = match device.room() {
@@ -132,23 +128,23 @@ impl LineTask {
                     }
                     None => {
                         finish(device, &output).await;
+                        self.hang_up(device).await;
                         return Err(Ended);
                     }
                 },
                 () = sleep(hold.unwrap_or_default()), if hold.is_some() => {
-                    if let Some(queued) = gauge.read(&device) {
+                    if let Some(queued) = gauge.read(device) {
                         let queued = queued + output.len();
                         self.report(LineReport::Queue(queued)).await?;
                     }
                     continue;
                 }
-                _ = look.tick(), if device.watches_signals() => {
-                    let before = std::mem::replace(&mut signals, device.signals());
-                    if before != signals {
-                        self.report(LineReport::Signals(signals)).await?;
-                    }
-                    if signals.clear_to_send == Some(false) {
-                        look.reset_after(LOOK_WHILE_HELD_OFF);
+                _ = look.tick(), if device.watches_signals() => Ok(Moved::Signals),
+                _ = count.tick(), if device.counts_errors() => {
+                    let before = errors;
+                    errors = device.errors();
+                    if let Some(errors) = errors.filter(|_| errors != before) {
+                        self.report(LineReport::Errors(errors)).await?;
                     }
                     continue;
                 }
@@ -161,8 +157,17 @@ impl LineTask {
                 Ok(Moved::Out(length)) => {
                     output.drain(..length);
                     if output.is_empty() {
-                        let queued = gauge.read(&device);
+                        let queued = gauge.read(device);
                         self.report(LineReport::Room { queued }).await?;
+                    }
+                }
+                Ok(Moved::Signals) => {
+                    let before = std::mem::replace(&mut signals, device.signals());
+                    if before != signals {
+                        self.report(LineReport::Signals(signals)).await?;
+                    }
+                    if signals.relied_on.clear_to_send == Some(false) {
+                        look.reset_after(LOOK_WHILE_HELD_OFF);
                     }
                 }
                 Err(error) => {
@@ -174,16 +179,39 @@ impl LineTask {
             }
         }
     }
+
+    /// Drops DTR, where the settings want that. Closing the port does so too, where it can; here it
+    /// is also done for a port of a terminal server.
+    async fn hang_up(&self, device: &mut OpenDevice) {
+        if !self.setup.hang_up {
+            return;
+        }
+        let drops = async {
+            device.set_dtr(false)?;
+            std::future::poll_fn(|cx| device.poll_flush(cx)).await
+        };
+        match timeout(FAREWELL, drops).await {
+            Ok(Ok(())) => {}
+            Ok(Err(error)) => tracing::debug!("{}: DTR stays on: {error}", self.setup.device),
+            Err(_elapsed) => tracing::debug!("{}: DTR stays on", self.setup.device),
+        }
+    }
 }
 
 /// Gives what was handed over, a goodbye most of all, a moment to leave.
-async fn finish(mut device: OpenDevice, mut output: &[u8]) {
+async fn finish(device: &mut OpenDevice, mut output: &[u8]) {
     let leaving = async {
         while !output.is_empty() {
             match std::future::poll_fn(|cx| device.poll_write(cx, output)).await {
                 Ok(0) | Err(_) => return,
                 Ok(length) => output = &output[length..],
             }
+        }
+        if std::future::poll_fn(|cx| device.poll_flush(cx))
+            .await
+            .is_err()
+        {
+            return;
         }
         while device.queued().is_some_and(|bytes| bytes > 0) {
             sleep(LOOK_AT_QUEUE).await;
@@ -212,152 +240,10 @@ impl Gauge {
     }
 }
 
-struct Opened {
-    device: OpenDevice,
-    remarks: Vec<String>,
-    stable: Option<PathBuf>,
-}
-
-async fn open(setup: LineSetup, stable: Option<PathBuf>) -> Result<Opened, Problem> {
-    match &setup.device {
-        Device::Tcp(address) => Ok(Opened {
-            device: OpenDevice::Tcp(tcp::connect(address).await?),
-            remarks: Vec::new(),
-            stable: None,
-        }),
-        Device::Serial(path) => {
-            // Opening talks to the hardware, and a bad adapter takes seconds to answer.
-            let path = path.clone();
-            let device = path.display().to_string();
-            let opening = tokio::task::spawn_blocking(move || open_serial(&path, stable, &setup));
-            opening.await.unwrap_or_else(|error| {
-                Err(Problem::Failed {
-                    device,
-                    source: error.into(),
-                })
-            })
-        }
-    }
-}
-
-fn open_serial(path: &Path, stable: Option<PathBuf>, setup: &LineSetup) -> Result<Opened, Problem> {
-    // The kernel may have given another number to an adapter that was plugged in again.
-    let path = match &stable {
-        Some(stable) if stable.exists() => stable,
-        _ => path,
-    };
-    let (device, remarks) = SerialLine::open(path, setup)?;
-    Ok(Opened {
-        device: OpenDevice::Serial(device),
-        remarks,
-        // A link is the user's own choice; it is followed anew each time.
-        stable: match path.is_symlink() {
-            true => None,
-            false => discover::stable_links(path).into_iter().next(),
-        },
-    })
-}
-
-enum OpenDevice {
-    Serial(SerialLine),
-    Tcp(TcpStream),
-}
-
-enum Moved {
-    In(usize),
-    Out(usize),
-}
-
-impl OpenDevice {
-    fn watches_signals(&self) -> bool {
-        matches!(self, Self::Serial(port) if port.watches_cts())
-    }
-
-    fn signals(&mut self) -> LineSignals {
-        let clear_to_send = match self {
-            Self::Serial(port) if port.watches_cts() => port.clear_to_send(),
-            _ => None,
-        };
-        LineSignals {
-            clear_to_send,
-            ..LineSignals::OPEN
-        }
-    }
-
-    /// How many bytes may be written now, or how long to wait before asking again.
-    fn room(&self) -> Result<usize, Duration> {
-        match self {
-            Self::Serial(port) => port.room(),
-            // Its send buffer is small, and a write to a full one waits.
-            Self::Tcp(_) => Ok(usize::MAX),
-        }
-    }
-
-    /// Bytes that wait in the kernel, where it tells. Of a connection it would (`SIOCOUTQ`), but
-    /// not without unsafe code.
-    fn queued(&self) -> Option<usize> {
-        match self {
-            Self::Serial(port) => port.queued(),
-            Self::Tcp(_) => None,
-        }
-    }
-
-    /// Moves bytes either way, whichever is possible first. Can be dropped at any time.
-    async fn moves(&mut self, input: &mut [u8], output: &[u8]) -> io::Result<Moved> {
-        std::future::poll_fn(|cx| {
-            // Output first: it is little, and a flood of input must not hold it back.
-            if !output.is_empty()
-                && let Poll::Ready(written) = self.poll_write(cx, output)
-            {
-                return Poll::Ready(match written? {
-                    0 => Err(io::ErrorKind::WriteZero.into()),
-                    length => Ok(Moved::Out(length)),
-                });
-            }
-            Poll::Ready(match ready!(self.poll_read(cx, input))? {
-                0 => Err(io::ErrorKind::UnexpectedEof.into()),
-                length => Ok(Moved::In(length)),
-            })
-        })
-        .await
-    }
-
-    fn poll_read(&mut self, cx: &mut Context<'_>, buffer: &mut [u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Serial(port) => port.poll_read(cx, buffer),
-            Self::Tcp(stream) => {
-                let mut buffer = ReadBuf::new(buffer);
-                ready!(Pin::new(stream).poll_read(cx, &mut buffer))?;
-                Poll::Ready(Ok(buffer.filled().len()))
-            }
-        }
-    }
-
-    fn poll_write(&mut self, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        match self {
-            Self::Serial(port) => port.poll_write(cx, bytes),
-            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
-        }
-    }
-
-    fn lost(&self, device: &Device, error: io::Error) -> Problem {
-        let device = device.to_string();
-        let ended = error.kind() == io::ErrorKind::UnexpectedEof;
-        match self {
-            Self::Serial(_) if ended => Problem::Gone { device },
-            Self::Serial(_) => serial::lost(device, error),
-            Self::Tcp(_) if ended => Problem::Closed { device },
-            Self::Tcp(_) => Problem::NotConnected {
-                device,
-                source: error,
-            },
-        }
-    }
-}
-
 const OPENED: &str = "open";
 const LARGEST_READ: usize = 1024;
 const LOOK_AT_SIGNALS: Duration = Duration::from_millis(250);
+const COUNT_ERRORS: Duration = Duration::from_secs(5);
 /// A modem whose buffer is full holds us off for a few milliseconds: that must not become a
 /// quarter of a second.
 const LOOK_WHILE_HELD_OFF: Duration = Duration::from_millis(20);

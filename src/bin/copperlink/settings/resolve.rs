@@ -176,11 +176,7 @@ impl Words<'_> {
             let (device, baud, flow) = (device.as_ref()?.get_ref().clone(), baud?, flow?);
             let mut config = LineConfig::new(line_name(&device), rate?);
             config.avoid_xon_xoff = flow == Flow::Software;
-            let setup = LineSetup {
-                device,
-                baud: baud.bits_per_second(),
-                flow,
-            };
+            let setup = LineSetup::new(device, baud.bits_per_second(), flow);
             Some((config, setup))
         };
         LinePlan {
