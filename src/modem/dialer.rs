@@ -110,6 +110,8 @@ struct Online {
     had_carrier: bool,
     carrier_off: Option<Instant>,
     link_down: Option<Instant>,
+    /// The link was up in this call.
+    was_up: bool,
     hint: Hint,
 }
 
@@ -120,6 +122,8 @@ pub enum Event {
     Dtr(Dtr),
     /// [`Dialer::status`] says something else now.
     Changed,
+    /// A call is being made, or answered: in words.
+    Calling(String),
     /// A line was said to the modem.
     Sent(String),
     /// A line came from the modem.
@@ -235,6 +239,7 @@ impl Dialer {
 
     /// Takes whether the link over the line is up.
     pub fn handle_link(&mut self, now: Instant, is_up: bool) {
+        self.online.was_up |= is_up;
         self.online.link_down = match (is_up, self.online.link_down) {
             (true, _) => None,
             (false, since) => since.or(Some(now)),
@@ -374,7 +379,7 @@ impl Dialer {
         let blame = failure.blame();
         match blame {
             Blame::Modem => self.faults = self.faults.saturating_add(1),
-            Blame::Call if now.since(self.online.since) >= A_REAL_CALL => self.failed = 0,
+            Blame::Call if self.was_real(now) => self.failed = 0,
             Blame::Line | Blame::Call => self.failed = self.failed.saturating_add(1),
         }
         if blame != Blame::Modem {
@@ -399,6 +404,12 @@ impl Dialer {
             _ => self.plan.redial.pause(self.failed),
         };
         self.enter(State::Pausing(pause), Some(now + pause));
+    }
+
+    /// Whether the call was none of those that fail in a row. One to a far end without copperlink
+    /// costs as much as one that does not come about.
+    fn was_real(&self, now: Instant) -> bool {
+        self.online.was_up && now.since(self.online.since) >= A_REAL_CALL
     }
 
     /// The silence around the escape: longer than any that a link leaves, where the port has no other
@@ -467,7 +478,7 @@ const LONG_GUARD: Duration = Duration::from_millis(5300);
 const CARRIER_DOUBT: Duration = Duration::from_secs(2);
 /// A far end that lives says something within that.
 const HINT_DOUBT: Duration = Duration::from_secs(2);
-/// A call of that length was none of those that fail in a row.
+/// Shorter ones may be the line's fault.
 const A_REAL_CALL: Duration = Duration::from_secs(60);
 /// A dialer is drained after every input, and no piece of a read has more lines.
 const MOST_EVENTS: usize = 64;

@@ -192,6 +192,7 @@ impl Dialer {
                 };
                 self.send(&first);
                 self.enter(state, Some(now + self.call_time()));
+                self.say(Event::Calling(self.status()));
             }
             Way::Answer { .. } => self.wait_for_call(now),
             Way::Leased => self.wait_for_carrier(now),
@@ -273,6 +274,7 @@ impl Dialer {
         }
         self.connection = Connection::default();
         self.enter(State::Answering, Some(now + self.call_time()));
+        self.say(Event::Calling(self.status()));
     }
 
     /// Whether a modem that waits is still there: one that was switched off and on has other settings.

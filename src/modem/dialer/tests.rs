@@ -581,6 +581,29 @@ fn a_retrain_is_waited_for_and_a_dead_line_is_not() {
 }
 
 #[test]
+fn calls_to_a_far_end_without_copperlink_have_an_end() {
+    let mut bench = Bench::new(Plan {
+        redial: Redial {
+            attempts: Some(2),
+            ..Redial::DEFAULT
+        },
+        ..plan(DIAL, dial("1"))
+    });
+    for _ in 0..2 {
+        bench = bench
+            .awake()
+            .expect("ATDT1", "CONNECT 9600")
+            .expect("+++", "OK")
+            .expect("ATH", "OK");
+    }
+    let mut bench = bench.start(BARE);
+    bench.run(secs(3600));
+    bench.assert_followed();
+    assert_eq!(bench.failures().len(), 2);
+    assert_eq!(bench.events.last(), Some(&Event::GaveUp));
+}
+
+#[test]
 fn a_call_is_answered_after_its_rings() {
     let mut bench = Bench::new(plan(DIAL, Way::Answer { rings: 2 }))
         .awake()
