@@ -18,6 +18,7 @@ pub mod discover;
 #[cfg(test)]
 pub(in crate::shell) mod fake_server;
 mod holder;
+mod latency;
 pub mod modem;
 mod port_io;
 mod problem;

@@ -24,6 +24,7 @@ use tokio_serial::{ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, Serial
 
 use super::discover;
 use super::holder::{Holder, owning_group};
+use super::latency;
 use super::port_io::PortIo;
 use super::problem::Problem;
 use super::signals::ModemLines;
@@ -65,7 +66,7 @@ impl SerialLine {
         let descriptor = open_descriptor(path)?;
         let port = open_port(path, setup)?;
         let mut remarks = settle(&descriptor, path, setup)?;
-        remarks.extend(latency_remark(path));
+        remarks.extend(latency::shorten(path, setup.low_latency));
         let mut line = Self {
             port,
             knows_queue: !discover::is_pseudo_terminal(&descriptor),
@@ -332,18 +333,6 @@ fn remarks(actual: &Termios, setup: &LineSetup) -> Vec<String> {
         ));
     }
     remarks
-}
-
-fn latency_remark(path: &Path) -> Option<String> {
-    let (timer, millis) = discover::latency_timer_of(path)?;
-    (millis > 1).then(|| {
-        format!(
-            "{} holds arriving bytes back for up to {millis} ms. \
-             `echo 1 | sudo tee {}` makes it 1 ms",
-            path.display(),
-            timer.display()
-        )
-    })
 }
 
 fn open_problem(path: &Path, source: io::Error) -> Problem {

@@ -44,6 +44,9 @@ pub(super) struct RawLine {
     pub(super) role: Option<Spanned<String>>,
     pub(super) redial: Option<Spanned<i64>>,
     pub(super) hang_up_after: Option<Spanned<i64>>,
+    pub(super) carrier: Option<Spanned<toml::Value>>,
+    pub(super) hang_up: Option<Spanned<bool>>,
+    pub(super) low_latency: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]

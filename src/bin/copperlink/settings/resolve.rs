@@ -14,7 +14,7 @@ use copperlink::modem::Use;
 use copperlink::proto::config::{ChannelConfig, Class, LineConfig, LinkConfig, Port};
 use copperlink::proto::time::BitRate;
 use copperlink::shell::{
-    self, Deliver, Device, Flow, LineSetup, LinkSetup, ModemSetup, PortSetup, status,
+    self, CarrierRule, Deliver, Device, Flow, LineSetup, LinkSetup, ModemSetup, PortSetup, status,
 };
 
 use super::problem::Problem;
@@ -173,6 +173,10 @@ impl Words<'_> {
         let folder = self.folder;
         let modem = self.modem(raw, folder);
         let flow = self.flow(raw.flow.as_ref());
+        let carrier = self.carrier(raw.carrier.as_ref());
+        if let Some(device) = &device {
+            self.of_a_port(raw, device.get_ref());
+        }
         let setup = || {
             let (device, baud, flow) = (device.as_ref()?.get_ref().clone(), baud?, flow?);
             let mut config = LineConfig::new(line_name(&device), rate?);
@@ -182,6 +186,13 @@ impl Words<'_> {
             // A call that nobody holds any more is to end.
             let is_dialled = |modem: &ModemSetup| modem.profile.purpose == Use::Dial;
             setup.hang_up = setup.modem.as_ref().is_some_and(is_dialled);
+            setup.carrier = carrier?;
+            if let Some(hang_up) = &raw.hang_up {
+                setup.hang_up = *hang_up.get_ref();
+            }
+            if let Some(low_latency) = &raw.low_latency {
+                setup.low_latency = *low_latency.get_ref();
+            }
             Some((config, setup))
         };
         LinePlan {
@@ -196,7 +207,7 @@ impl Words<'_> {
             Err(_) => self.refuse(
                 raw,
                 format!("{:?} names no device", raw.get_ref()),
-                "expected a path such as \"/dev/ttyUSB0\", or \"tcp://host:port\"",
+                "expected a path such as \"/dev/ttyUSB0\", or \"tcp://host:port\", or \"rfc2217://host:port\"",
             ),
         }
     }
@@ -214,6 +225,49 @@ impl Words<'_> {
                 format!("there is no flow control {other:?}"),
                 "expected \"none\", \"hardware\" or \"software\"",
             ),
+        }
+    }
+
+    fn carrier(&mut self, raw: Option<&Spanned<toml::Value>>) -> Option<CarrierRule> {
+        let Some(raw) = raw else {
+            return Some(CarrierRule::Auto);
+        };
+        match raw.get_ref() {
+            toml::Value::Boolean(true) => Some(CarrierRule::Always),
+            toml::Value::Boolean(false) => Some(CarrierRule::Never),
+            toml::Value::String(word) if word == "auto" => Some(CarrierRule::Auto),
+            other => self.refuse(
+                raw,
+                format!("`carrier` cannot be {other}"),
+                "expected true, false or \"auto\"",
+            ),
+        }
+    }
+
+    /// Refuses what the device cannot do: a raw TCP connection has no signals, and another host's
+    /// adapter is not ours.
+    fn of_a_port(&mut self, raw: &RawLine, device: &Device) {
+        let is_raw = matches!(device, Device::Tcp(_));
+        let is_remote = !matches!(device, Device::Serial(_));
+        if let Some(carrier) = raw.carrier.as_ref().filter(|_| is_raw)
+            && carrier.get_ref().as_bool() == Some(true)
+        {
+            let what = "a raw TCP connection has no carrier signal";
+            let expected = "expected no `carrier` here; rfc2217://host:port has the signal";
+            self.refuse::<(), _>(carrier, what, expected);
+        }
+        if let Some(hang_up) = raw.hang_up.as_ref().filter(|on| is_raw && *on.get_ref()) {
+            let what = "a raw TCP connection has no DTR that could be dropped";
+            let expected = "expected no `hang_up` here; rfc2217://host:port has the signal";
+            self.refuse::<(), _>(hang_up, what, expected);
+        }
+        if let Some(low) = raw.low_latency.as_ref().filter(|_| is_remote) {
+            let what = "`low_latency` is for an adapter at this host";
+            self.refuse::<(), _>(
+                low,
+                what,
+                "expected no `low_latency` here: set it at the server",
+            );
         }
     }
 

@@ -557,3 +557,61 @@ fn a_profile_of_ones_own_lies_next_to_the_settings() {
     );
     assert!(expected.contains("`description`"), "{expected}");
 }
+
+#[test]
+fn the_signals_of_a_port_are_the_settings_to_use_or_not() {
+    use copperlink::shell::{CarrierRule, Device};
+
+    let line = |device: &str, more: &str| {
+        let text = GOOD.replacen("/dev/ttyUSB0", device, 1);
+        text.replacen("rate = 33600", more, 1)
+    };
+    let setup = parse(GOOD).unwrap();
+    let plain = &setup.lines[0];
+    assert_eq!(plain.carrier, CarrierRule::Auto);
+    assert!(!plain.hang_up && plain.low_latency);
+    for (word, rule) in [
+        ("true", CarrierRule::Always),
+        ("false", CarrierRule::Never),
+        ("\"auto\"", CarrierRule::Auto),
+    ] {
+        let more = format!("carrier = {word}\nhang_up = true");
+        let setup = parse(&line("rfc2217://box:4001", &more)).unwrap();
+        assert_eq!(setup.lines[0].device, Device::Rfc2217("box:4001".into()));
+        assert_eq!(setup.lines[0].carrier, rule);
+        assert!(setup.lines[0].hang_up);
+    }
+    let setup = parse(&line("/dev/ttyS0", "low_latency = false")).unwrap();
+    assert!(!setup.lines[0].low_latency);
+
+    for (device, more, words) in [
+        ("/dev/ttyS0", "carrier = 1", "f:7:11: `carrier` cannot be 1"),
+        (
+            "/dev/ttyS0",
+            "carrier = \"on\"",
+            "expected true, false or \"auto\"",
+        ),
+        (
+            "/dev/ttyS0",
+            "hang_up = \"yes\"",
+            "`hang_up` has the wrong type",
+        ),
+        (
+            "tcp://box:1",
+            "carrier = true",
+            "a raw TCP connection has no carrier signal",
+        ),
+        ("tcp://box:1", "hang_up = true", "has no DTR"),
+        (
+            "rfc2217://box:1",
+            "low_latency = true",
+            "`low_latency` is for an adapter at this host",
+        ),
+        ("rfc2217://box", "", "names no device"),
+    ] {
+        let said = words_of(&line(device, more));
+        assert!(said.contains(words), "{device} {more}: {said}");
+    }
+    // To say that what is not there is not used is no fault.
+    parse(&line("tcp://box:1", "carrier = false\nhang_up = false")).unwrap();
+}
