@@ -2,8 +2,12 @@
 
 mod basics;
 mod demo;
+mod dial;
 mod lines;
 mod run;
 mod settings;
 mod simulate;
 mod support;
+
+#[path = "../shared/modems.rs"]
+mod modems;

@@ -13,6 +13,7 @@ use crate::outcome::Failure;
 pub(crate) mod call;
 pub(crate) mod lines;
 pub(crate) mod live;
+pub(crate) mod modem;
 pub(crate) mod noise;
 pub(crate) mod number;
 pub(crate) mod setup;
