@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::task::JoinHandle;
 use tokio::time::{sleep, timeout};
 
+use super::super::line::fake_server::{FakeServer, Manner};
 use super::super::line::pty::Master;
 use super::super::{
     Deliver, Device, DeviceState, Flow, LineSetup, Link, LinkHandle, LinkSetup, OpenError,
@@ -33,11 +34,7 @@ fn setup(device: Device) -> LinkSetup {
             channels: vec![ChannelConfig::new(1, "control", Class::Control)],
             resume: None,
         },
-        lines: vec![LineSetup {
-            device,
-            baud: 38_400,
-            flow: Flow::None,
-        }],
+        lines: vec![LineSetup::new(device, 38_400, Flow::None)],
         ports: vec![PortSetup {
             port: PORT,
             listen: "127.0.0.1:0".parse().unwrap(),
@@ -233,6 +230,41 @@ async fn a_tcp_line_connects_and_connects_again() {
             .await;
     }
     link.stop().await;
+}
+
+#[tokio::test]
+async fn a_port_of_a_terminal_server_is_set_up_again_when_the_server_was_restarted() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let mut setup = setup(Device::Rfc2217(address));
+    setup.lines[0].hang_up = true;
+    let link = Running::start(setup).await;
+    let mut stopped = None;
+    for round in 0..2 {
+        let mut server = FakeServer::accept(&listener, Manner::Good).await;
+        server.until_order(&[1, 0, 0, 0x96, 0]).await;
+        link.equipment.send(b"\xff\xff").await.unwrap();
+        assert_eq!(server.read_exactly(5).await, frame(1, b"\xff\xff"));
+        server.send(&frame(1, b"p\xff")).await;
+        assert_eq!(link.receive().await, b"p\xff");
+        // DSR and DCD; then DCD alone goes.
+        server.tell(107, &[0xa0]).await;
+        let carrier = |on: bool| move |now: &Snapshot| now.devices[0].carrier == Some(on);
+        link.until(carrier(true)).await;
+        server.tell(107, &[0x20]).await;
+        let off = link.until(carrier(false)).await;
+        assert!(off.devices[0].signals.unwrap().data_set_ready);
+        if round == 0 {
+            drop(server);
+            link.until(|now| now.devices[0].state == DeviceState::Waiting)
+                .await;
+        } else {
+            stopped = Some(server);
+        }
+    }
+    // The settings want the modem to hang up at the end.
+    let mut server = stopped.unwrap();
+    let (_, ()) = tokio::join!(link.stop(), server.until_order(&[5, 9]));
 }
 
 #[tokio::test]

@@ -32,7 +32,10 @@ pub use clock::Clock;
 pub use error::{OpenError, RunError, StatusError};
 pub use line::discover;
 pub use line::pty;
-pub use line::{Device, DeviceError, Flow, LineSetup};
+pub use line::{
+    CarrierRule, Device, DeviceError, DeviceProblem, Flow, LineErrors, LineSetup, ModemLine,
+    ModemLines, ModemSetup,
+};
 pub use link::{Link, LinkHandle, LinkSetup, random_session};
 pub use port::{Deliver, PortSetup};
 pub use snapshot::{DeviceState, DeviceStatus, PortStatus, Snapshot};

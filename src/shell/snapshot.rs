@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
-use super::line::Flow;
+use super::line::{Flow, LineErrors, ModemLines};
 use crate::proto::config::ChannelId;
 use crate::proto::stats::Stats;
 use crate::proto::time::Instant;
@@ -40,8 +40,16 @@ pub struct DeviceStatus {
     pub state: DeviceState,
     /// Clear to send, where the port has the signal and the settings rely on it.
     pub clear_to_send: Option<bool>,
+    /// Carrier (DCD), where the port has the signal and it counts.
+    pub carrier: Option<bool>,
+    /// All signals of the port, relied on or not, where it has any.
+    pub signals: Option<ModemLines>,
+    /// Errors that the port counted on the line since it was opened, where it tells.
+    pub errors: Option<LineErrors>,
     /// The last problem with it, in words. Kept when it is over: the state says how it is now.
     pub problem: Option<String>,
+    /// How its modem is, in words; `None` on a direct line.
+    pub modem: Option<String>,
 }
 
 /// Whether a device is open.

@@ -2,9 +2,13 @@
 
 mod basics;
 mod demo;
+mod dial;
 mod lines;
 mod modems;
 mod run;
 mod settings;
 mod simulate;
 mod support;
+
+#[path = "../shared/modems.rs"]
+mod modems;

@@ -17,6 +17,7 @@ mod lines;
 mod logging;
 mod media;
 mod outcome;
+mod profiles;
 mod report;
 mod settings;
 mod simulated_line;

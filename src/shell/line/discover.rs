@@ -119,10 +119,12 @@ pub(super) fn is_pseudo_terminal(_port: impl AsFd) -> bool {
 
 /// The adapter's latency timer behind the port at `path`, and its value in ms.
 pub(super) fn latency_timer_of(path: &Path) -> Option<(PathBuf, u32)> {
-    let path = path.canonicalize().ok()?;
-    let timer = Path::new(SYS_TTY)
-        .join(path.file_name()?)
-        .join("device/latency_timer");
+    latency_timer_in(Path::new(SYS_TTY), &path.canonicalize().ok()?)
+}
+
+/// The same, where `sys` lists the ports.
+pub(super) fn latency_timer_in(sys: &Path, path: &Path) -> Option<(PathBuf, u32)> {
+    let timer = sys.join(path.file_name()?).join("device/latency_timer");
     let millis = fs::read_to_string(&timer).ok()?.trim().parse().ok()?;
     Some((timer, millis))
 }

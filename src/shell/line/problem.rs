@@ -52,6 +52,33 @@ pub(super) enum Problem {
         "{device} closed the connection; connecting again. Check that nobody else uses that port of the terminal server"
     )]
     Closed { device: String },
+    #[error(
+        "{device}: the server does not speak RFC 2217; trying again. Switch it on at the server (Telnet with \
+         COM-PORT), or use {raw} instead"
+    )]
+    NoRfc2217 { device: String, raw: String },
+    #[error(
+        "{device}: the server does not carry all byte values (Telnet BINARY is refused); trying again. Use \
+         a raw TCP port of it, with tcp://"
+    )]
+    NotBinary { device: String },
+}
+
+impl Problem {
+    /// The words where nobody waits or tries again.
+    pub(super) fn at_once(&self) -> String {
+        let mut words = self.to_string();
+        for waiting in [
+            "; waiting for it",
+            "; waiting until the device is free",
+            "; trying it again",
+            "; trying again",
+            "; connecting again",
+        ] {
+            words = words.replace(waiting, "");
+        }
+        words
+    }
 }
 
 /// How to get the permission to open a device of that group.
@@ -85,6 +112,10 @@ mod tests {
         assert_eq!(
             busy.to_string(),
             "/dev/ttyUSB0 is in use by process 812 (minicom). Stop it; waiting until the device is free"
+        );
+        assert_eq!(
+            busy.at_once(),
+            "/dev/ttyUSB0 is in use by process 812 (minicom). Stop it"
         );
         let denied = Problem::Denied {
             device,

@@ -11,7 +11,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use rustix::fs::{FlockOperation, Mode, OFlags, flock};
 use rustix::io::Errno;
@@ -24,9 +24,12 @@ use tokio_serial::{ClearBuffer, DataBits, ErrorKind, FlowControl, Parity, Serial
 
 use super::discover;
 use super::holder::{Holder, owning_group};
+use super::latency;
 use super::port_io::PortIo;
 use super::problem::Problem;
-use super::{Flow, LineSetup};
+use super::signals::ModemLines;
+use super::uart::{Counters, LineErrors};
+use super::{CarrierRule, Flow, LineSetup};
 
 /// A serial port that is open.
 #[derive(Debug)]
@@ -39,7 +42,18 @@ pub(super) struct SerialLine {
     /// Most bytes that may wait in the kernel.
     bound: usize,
     baud: u32,
-    watches_cts: bool,
+    /// What the port last said of its signals, and when all of them were asked for. `None` without
+    /// any.
+    signals: Option<(ModemLines, Instant)>,
+    relies_on: ReliesOn,
+    counters: Option<Counters>,
+}
+
+/// Signals that are asked for at each look.
+#[derive(Clone, Copy, Debug)]
+struct ReliesOn {
+    clear_to_send: bool,
+    carrier: bool,
 }
 
 impl SerialLine {
@@ -52,31 +66,84 @@ impl SerialLine {
         let descriptor = open_descriptor(path)?;
         let port = open_port(path, setup)?;
         let mut remarks = settle(&descriptor, path, setup)?;
-        remarks.extend(latency_remark(path));
+        remarks.extend(latency::shorten(path, setup.low_latency));
         let mut line = Self {
             port,
             knows_queue: !discover::is_pseudo_terminal(&descriptor),
             io: PortIo::new(descriptor).map_err(|error| open_problem(path, error))?,
             bound: bytes_in(setup.baud, KERNEL_QUEUE).clamp(32, 4096),
             baud: setup.baud,
-            watches_cts: false,
+            signals: None,
+            relies_on: ReliesOn {
+                clear_to_send: setup.flow == Flow::Hardware,
+                carrier: setup.carrier != CarrierRule::Never,
+            },
+            counters: Counters::of(path),
         };
         // What came before nobody listened to, and what an earlier program left is not ours.
         if let Err(error) = line.port.clear(ClearBuffer::All) {
             tracing::debug!("{}: old input stays: {error}", path.display());
         }
-        line.watches_cts = setup.flow == Flow::Hardware && line.clear_to_send().is_some();
+        line.signals = line.all_signals().map(|lines| (lines, Instant::now()));
         Ok((line, remarks))
     }
 
-    /// Whether the port has a CTS signal, and the settings rely on it.
-    pub(super) fn watches_cts(&self) -> bool {
-        self.watches_cts
+    /// Whether the port has signals. A pseudo terminal has none.
+    pub(super) fn has_signals(&self) -> bool {
+        self.signals.is_some()
     }
 
-    /// CTS; `None` where there is no such signal, as on a pseudo terminal.
-    pub(super) fn clear_to_send(&mut self) -> Option<bool> {
-        self.port.read_clear_to_send().ok()
+    /// The port's signals. Each is a question to the driver, and that of some USB adapters asks the
+    /// adapter: those that nobody relies on are asked for once a second.
+    pub(super) fn modem_lines(&mut self) -> Option<ModemLines> {
+        let (mut lines, asked) = self.signals?;
+        let now = Instant::now();
+        self.signals = if now - asked >= LOOK_AT_ALL {
+            self.all_signals().map(|lines| (lines, now))
+        } else {
+            self.refresh(&mut lines).map(|()| (lines, asked)).ok()
+        };
+        Some(self.signals?.0)
+    }
+
+    fn refresh(&mut self, lines: &mut ModemLines) -> tokio_serial::Result<()> {
+        if self.relies_on.clear_to_send {
+            lines.clear_to_send = self.port.read_clear_to_send()?;
+        }
+        if self.relies_on.carrier {
+            lines.carrier = self.port.read_carrier_detect()?;
+        }
+        Ok(())
+    }
+
+    fn all_signals(&mut self) -> Option<ModemLines> {
+        Some(ModemLines {
+            clear_to_send: self.port.read_clear_to_send().ok()?,
+            data_set_ready: self.port.read_data_set_ready().ok()?,
+            carrier: self.port.read_carrier_detect().ok()?,
+            ring: self.port.read_ring_indicator().ok()?,
+        })
+    }
+
+    /// Whether the kernel tells of errors on the line.
+    pub(super) fn counts_errors(&self) -> bool {
+        self.counters.is_some()
+    }
+
+    /// Errors on the line since the port was opened, where the kernel tells.
+    pub(super) fn errors(&self) -> Option<LineErrors> {
+        self.counters.as_ref()?.read()
+    }
+
+    /// Switches DTR on or off.
+    ///
+    /// # Errors
+    /// Of kind `Unsupported` where there is no such signal, as on a pseudo terminal.
+    pub(super) fn set_dtr(&mut self, on: bool) -> io::Result<()> {
+        if !self.has_signals() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(self.port.write_data_terminal_ready(on)?)
     }
 
     /// How many bytes may be written now, so that little waits in the kernel; or how long to
@@ -204,6 +271,10 @@ fn settle(port: impl AsFd, path: &Path, setup: &LineSetup) -> Result<Vec<String>
         termios.output_modes -= OutputModes::OPOST;
         termios.local_modes -= COOKED;
         termios.control_modes |= ControlModes::CREAD | ControlModes::CLOCAL;
+        // With it closing the port drops DTR, also when the program is killed.
+        termios
+            .control_modes
+            .set(ControlModes::HUPCL, setup.hang_up);
         termios.special_codes[SpecialCodeIndex::VMIN] = 1;
         termios.special_codes[SpecialCodeIndex::VTIME] = 0;
         tcsetattr(&port, OptionalActions::Now, &termios)?;
@@ -262,18 +333,6 @@ fn remarks(actual: &Termios, setup: &LineSetup) -> Vec<String> {
         ));
     }
     remarks
-}
-
-fn latency_remark(path: &Path) -> Option<String> {
-    let (timer, millis) = discover::latency_timer_of(path)?;
-    (millis > 1).then(|| {
-        format!(
-            "{} holds arriving bytes back for up to {millis} ms. \
-             `echo 1 | sudo tee {}` makes it 1 ms",
-            path.display(),
-            timer.display()
-        )
-    })
 }
 
 fn open_problem(path: &Path, source: io::Error) -> Problem {
@@ -353,6 +412,8 @@ const SPEED_TOLERANCE: u32 = 50;
 /// Line time that may wait in the kernel. The core keeps far less there; this counts when output
 /// is held off, and the core does not know yet.
 const KERNEL_QUEUE: Duration = Duration::from_millis(10);
+/// How often the signals are asked for that nobody relies on.
+const LOOK_AT_ALL: Duration = Duration::from_secs(1);
 const SHORTEST_WAIT: Duration = Duration::from_millis(1);
 const LONGEST_WAIT: Duration = Duration::from_millis(20);
 
@@ -364,11 +425,7 @@ mod tests {
     use std::future::poll_fn;
 
     fn setup(baud: u32, flow: Flow) -> LineSetup {
-        LineSetup {
-            device: Device::Serial("/dev/null".into()),
-            baud,
-            flow,
-        }
+        LineSetup::new(Device::Serial("/dev/null".into()), baud, flow)
     }
 
     fn open(path: &Path) -> Result<(SerialLine, Vec<String>), Problem> {
@@ -414,7 +471,7 @@ mod tests {
             let (line, remarks) = SerialLine::open(master.path(), &setup(baud, flow)).unwrap();
             assert_eq!(remarks, Vec::<String>::new());
             assert_eq!(pty::slave_baud(&master).unwrap(), baud);
-            assert!(!line.watches_cts(), "a pseudo terminal has no CTS");
+            assert!(!line.has_signals(), "a pseudo terminal has none");
             assert_eq!(line.queued(), None, "it does not tell what waits");
         }
     }
@@ -463,6 +520,29 @@ mod tests {
             assert_eq!(now.special_codes[SpecialCodeIndex::VMIN], 1);
             assert_eq!(now.special_codes[SpecialCodeIndex::VTIME], 0);
         }
+    }
+
+    #[tokio::test]
+    async fn a_restart_keeps_dtr_up_unless_a_modem_shall_hang_up() {
+        for hang_up in [false, true] {
+            let master = pty::Master::open().unwrap();
+            let setup = LineSetup {
+                hang_up,
+                ..setup(9600, Flow::None)
+            };
+            let _line = SerialLine::open(master.path(), &setup).unwrap();
+            let modes = tcgetattr(&master).unwrap().control_modes;
+            assert_eq!(modes.contains(ControlModes::HUPCL), hang_up);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_pseudo_terminal_has_no_dtr() {
+        let master = pty::Master::open().unwrap();
+        let (mut line, _) = open(master.path()).unwrap();
+        assert_eq!(line.modem_lines(), None);
+        let error = line.set_dtr(false).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::Unsupported);
     }
 
     #[tokio::test]

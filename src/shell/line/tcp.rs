@@ -2,7 +2,8 @@
 //!
 //! Promises that bytes leave at once, that little waits in the kernel, and that a far side which
 //! vanished without a word is noticed within some ten seconds. Assumes that the terminal server
-//! is set to raw bytes (no Telnet), and to the line's speed. Leaves connecting again to the line task.
+//! is set to raw bytes (no Telnet), and to the line's speed; one that speaks Telnet is for
+//! [`served_port`](super::served_port), which connects here too. Leaves connecting again to the line task.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,12 +14,12 @@ use tokio::time::timeout;
 
 use super::problem::Problem;
 
-/// Connects to `host:port`, trying each address of the host.
+/// Connects to `host:port`, trying each address of the host. `device` is its name for words.
 ///
 /// # Errors
 /// Why there is no connection.
-pub(super) async fn connect(address: &str) -> Result<TcpStream, Problem> {
-    let device = format!("tcp://{address}");
+pub(super) async fn connect(device: &str, address: &str) -> Result<TcpStream, Problem> {
+    let device = device.to_owned();
     let addresses = match lookup_host(address).await {
         Ok(addresses) => addresses,
         Err(source) => return Err(Problem::NameNotFound { device, source }),
@@ -83,7 +84,9 @@ mod tests {
     async fn connects_and_sends_at_once() {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
-        let stream = connect(&address).await.unwrap();
+        let stream = connect(&format!("tcp://{address}"), &address)
+            .await
+            .unwrap();
         assert!(stream.nodelay().unwrap());
     }
 
@@ -92,7 +95,10 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap().to_string();
         drop(listener);
-        let words = connect(&address).await.unwrap_err().to_string();
+        let words = connect(&format!("tcp://{address}"), &address)
+            .await
+            .unwrap_err()
+            .to_string();
         assert!(
             words.contains(&format!("tcp://{address} does not answer")),
             "{words}"

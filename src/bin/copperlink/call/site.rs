@@ -96,14 +96,14 @@ async fn prepare(
             channels: plans.iter().map(|plan| plan.config.clone()).collect(),
             resume: None,
         },
-        lines: vec![LineSetup {
-            device: Device::Serial(device.to_path_buf()),
-            baud: line.rate.bits_per_second(),
-            flow: match line.avoid_xon_xoff {
+        lines: vec![LineSetup::new(
+            Device::Serial(device.to_path_buf()),
+            line.rate.bits_per_second(),
+            match line.avoid_xon_xoff {
                 true => Flow::Software,
                 false => Flow::None,
             },
-        }],
+        )],
         ports,
         // Nobody asks it, and so two demonstrations are not in each other's way.
         status_socket: None,

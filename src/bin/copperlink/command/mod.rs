@@ -8,6 +8,7 @@ use crate::outcome::{Failure, Verdict};
 
 mod check;
 mod demo;
+mod dial;
 mod line_args;
 mod modem_args;
 mod ports;
@@ -22,6 +23,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Ports(ports::Ports),
     Status(status::Status),
+    Dial(dial::Dial),
     Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
 }
@@ -47,6 +49,7 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
+            Self::Dial(dial) => dial.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
         }

@@ -125,20 +125,20 @@ impl Simulate {
             let stop = StopSignals::listen()?;
             let words = match self.json {
                 true => String::new(),
-                false => report::modems::numbers(&plan.between),
+                false => report::simulated_modems::numbers(&plan.between),
             };
-            let facts = report::modems::Setup::of(&plan.modems, &plan.between);
+            let facts = report::simulated_modems::Setup::of(&plan.modems, &plan.between);
             let modems = Modems::new(plan.modems, plan.between, scenario, self.line.seed);
             let mut modems = SimulatedModems::open(modems).map_err(no_ports)?;
             let ports = modems.paths().map(Path::to_path_buf);
             let run = modems.run(|at, side, event| {
-                if !self.json && report::modems::tell(at, side, event).is_err() {
+                if !self.json && report::simulated_modems::tell(at, side, event).is_err() {
                     tracing::debug!("nobody reads what the modems do");
                 }
             });
             self.play(stop, &ports, &words, run).await?;
             let connected = Side::BOTH.map(|side| modems.is_connected(side));
-            report::modems::show(&facts, connected, modems.stats(), self.json)?;
+            report::simulated_modems::show(&facts, connected, modems.stats(), self.json)?;
             Ok(Verdict::Done)
         })
     }

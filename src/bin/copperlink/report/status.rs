@@ -6,6 +6,7 @@
 //! LINE ttyUSB0: up
 //!   trouble: …
 //!   device /dev/ttyUSB0, 115200 bit/s, flow hardware, open
+//!   modem connected at 33600 bit/s, V.34, V.42, no compression
 //!   pace 33600 bit/s, round trip 24.1 ms, 3.1 ms waiting below
 //!   sent 1.2 MB in 10000 frames, 3 lost, 900 interrupted
 //!   received 1.1 MB in 9990 good frames, 3 joined, 5 bad; cut 0 times
@@ -87,6 +88,28 @@ struct Device {
     state: String,
     clear_to_send: Option<bool>,
     problem: Option<String>,
+    /// Links of before modems were dialled do not tell.
+    modem: Option<String>,
+    /// Links of before these were looked at do not tell.
+    carrier: Option<bool>,
+    signals: Option<Signals>,
+    errors: Option<Errors>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Signals {
+    clear_to_send: bool,
+    data_set_ready: bool,
+    carrier: bool,
+    ring: bool,
+}
+
+#[derive(Debug, Deserialize)]
+struct Errors {
+    framing: u64,
+    overrun: u64,
+    parity: u64,
+    breaks: u64,
 }
 
 #[derive(Debug, Deserialize)]
@@ -313,16 +336,24 @@ fn line_words(line: &Line, device: &Device) -> String {
     if let Some(trouble) = trouble {
         let _ = writeln!(out, "  trouble: {trouble}");
     }
-    let signals = match device.clear_to_send {
+    let held_off = match device.clear_to_send {
         None => "",
         Some(true) => ", clear to send",
         Some(false) => ", held off (CTS)",
     };
+    let carrier = match device.carrier {
+        None | Some(true) => "",
+        Some(false) => ", no carrier (DCD)",
+    };
     let _ = writeln!(
         out,
-        "  device {}, {} bit/s, flow {}, {}{signals}",
+        "  device {}, {} bit/s, flow {}, {}{held_off}{carrier}",
         device.device, device.baud, device.flow, device.state
     );
+    if let Some(modem) = &device.modem {
+        let _ = writeln!(out, "  modem {modem}");
+    }
+    out += &port_words(device);
     if let Some(problem) = problem {
         let _ = writeln!(out, "  problem: {problem}");
     }
@@ -351,6 +382,33 @@ fn line_words(line: &Line, device: &Device) -> String {
         number::times(line.cuts)
     );
     out + &noise_words(line)
+}
+
+/// The port's signals and the errors that it counted, where it tells.
+fn port_words(device: &Device) -> String {
+    let mut out = String::new();
+    if let Some(signals) = device.signals.as_ref().filter(|_| device.state == "open") {
+        let words = [
+            ("CTS", signals.clear_to_send),
+            ("DSR", signals.data_set_ready),
+            ("DCD", signals.carrier),
+            ("RI", signals.ring),
+        ]
+        .map(|(name, on)| format!("{name} {}", if on { "on" } else { "off" }));
+        let _ = writeln!(out, "  signals {}", words.join(", "));
+    }
+    if let Some(errors) = &device.errors {
+        let words = reasons(&[
+            (errors.framing, "framing errors"),
+            (errors.overrun, "overruns"),
+            (errors.parity, "parity errors"),
+            (errors.breaks, "breaks"),
+        ]);
+        if words != "-" {
+            let _ = writeln!(out, "  the port counted {words}");
+        }
+    }
+    out
 }
 
 /// What noise does, while it is known: a line that carries nothing tells nothing of it.
@@ -429,7 +487,8 @@ mod tests {
                         "refused": 0}}]},
             "uptime_us": 61000000, "pid": 42,
             "devices": [{"device": "/dev/ttyUSB0", "baud": 115200, "flow": "hardware",
-                "state": "waiting", "clear_to_send": null, "problem": "it is gone"}],
+                "state": "waiting", "clear_to_send": null, "problem": "it is gone",
+                "errors": {"framing": 7, "overrun": 0, "parity": 0, "breaks": 2}}],
             "ports": [{"channel": 1, "kind": "media", "listen": "127.0.0.1:5004",
                 "deliver": "auto", "last_sender": null, "no_destination": 3, "send_refused": 0,
                 "send_full": 0, "send_failed": 0, "receive_failed": 0, "inbound_overflow": 0}],
@@ -441,6 +500,7 @@ mod tests {
             "LINE ttyUSB0: cut",
             "trouble: nothing heard",
             "problem: it is gone",
+            "  the port counted 7 framing errors, 2 breaks\n",
             "round trip 24.1 ms",
             "sent 1.2 MB",
             "  noise there  before the cut noisy, takes room from video: 1 byte in 130 wrong, at \
@@ -458,5 +518,25 @@ mod tests {
         ] {
             assert!(screen.contains(words), "{words} is not in\n{screen}");
         }
+    }
+
+    #[test]
+    fn each_signal_of_an_open_port_is_shown() {
+        let device = |more: &str| {
+            let document = format!(
+                r#"{{"device": "/dev/ttyS0", "baud": 9600, "flow": "none", "state": "open", {more}}}"#
+            );
+            serde_json::from_str::<Device>(&document).unwrap()
+        };
+        let open = device(
+            r#""carrier": false, "signals": {"clear_to_send": true, "data_set_ready": true,
+            "carrier": false, "ring": false}"#,
+        );
+        assert_eq!(
+            port_words(&open),
+            "  signals CTS on, DSR on, DCD off, RI off\n"
+        );
+        // A pseudo terminal, or a link of before.
+        assert_eq!(port_words(&device(r#""problem": null"#)), "");
     }
 }

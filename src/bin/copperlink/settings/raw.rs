@@ -39,6 +39,14 @@ pub(super) struct RawLine {
     pub(super) rate: Option<Spanned<i64>>,
     pub(super) flow: Option<Spanned<String>>,
     pub(super) modem: Option<Spanned<String>>,
+    pub(super) dial: Option<Spanned<String>>,
+    pub(super) answer: Option<Spanned<toml::Value>>,
+    pub(super) role: Option<Spanned<String>>,
+    pub(super) redial: Option<Spanned<i64>>,
+    pub(super) hang_up_after: Option<Spanned<i64>>,
+    pub(super) carrier: Option<Spanned<toml::Value>>,
+    pub(super) hang_up: Option<Spanned<bool>>,
+    pub(super) low_latency: Option<Spanned<bool>>,
 }
 
 #[derive(Debug, Deserialize)]

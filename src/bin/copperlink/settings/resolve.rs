@@ -5,13 +5,17 @@
 
 use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
 
+use copperlink::modem::Use;
 use copperlink::proto::config::{ChannelConfig, Class, LineConfig, LinkConfig, Port};
 use copperlink::proto::time::BitRate;
-use copperlink::shell::{self, Deliver, Device, Flow, LineSetup, LinkSetup, PortSetup, status};
+use copperlink::shell::{
+    self, CarrierRule, Deliver, Device, Flow, LineSetup, LinkSetup, ModemSetup, PortSetup, status,
+};
 
 use super::problem::Problem;
 use super::raw::{RawChannel, RawFile, RawLine};
@@ -114,8 +118,8 @@ pub(super) fn next_port(mut address: SocketAddr) -> Option<SocketAddr> {
     Some(address)
 }
 
-/// Understands a file as far as that is possible.
-pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
+/// Understands a file as far as that is possible. `folder` is where it lies.
+pub(super) fn resolve(file: &RawFile, folder: &Path, problems: &mut Vec<Problem>) -> Plan {
     let complete = file.unreadable == 0 && problems.is_empty();
     if complete {
         for (missing, header) in [
@@ -129,7 +133,7 @@ pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
             }
         }
     }
-    let mut words = Words { problems };
+    let mut words = Words { folder, problems };
     Plan {
         name: file.link.as_ref().and_then(|link| words.name(&link.name)),
         status: file.link.as_ref().is_some_and(|link| link.status),
@@ -139,7 +143,9 @@ pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
 }
 
 /// Turns the words of the file into types, and takes down what cannot be turned.
-struct Words<'a> {
+pub(super) struct Words<'a> {
+    /// Where the file lies.
+    folder: &'a Path,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -164,23 +170,29 @@ impl Words<'_> {
                 Problem::new(place.span(), what, expected).with_other(raw.baud.span(), "the baud"),
             );
         }
-        if let Some(modem) = &raw.modem {
-            self.refuse::<(), _>(
-                modem,
-                "modem profiles are not yet available in this version",
-                "expected no `modem`: set the modem up beforehand, for a leased line",
-            );
-        }
+        let folder = self.folder;
+        let modem = self.modem(raw, folder);
         let flow = self.flow(raw.flow.as_ref());
+        let carrier = self.carrier(raw.carrier.as_ref());
+        if let Some(device) = &device {
+            self.of_a_port(raw, device.get_ref());
+        }
         let setup = || {
             let (device, baud, flow) = (device.as_ref()?.get_ref().clone(), baud?, flow?);
             let mut config = LineConfig::new(line_name(&device), rate?);
             config.avoid_xon_xoff = flow == Flow::Software;
-            let setup = LineSetup {
-                device,
-                baud: baud.bits_per_second(),
-                flow,
-            };
+            let mut setup = LineSetup::new(device, baud.bits_per_second(), flow);
+            setup.modem = modem?;
+            // A call that nobody holds any more is to end.
+            let is_dialled = |modem: &ModemSetup| modem.profile.purpose == Use::Dial;
+            setup.hang_up = setup.modem.as_ref().is_some_and(is_dialled);
+            setup.carrier = carrier?;
+            if let Some(hang_up) = &raw.hang_up {
+                setup.hang_up = *hang_up.get_ref();
+            }
+            if let Some(low_latency) = &raw.low_latency {
+                setup.low_latency = *low_latency.get_ref();
+            }
             Some((config, setup))
         };
         LinePlan {
@@ -195,7 +207,7 @@ impl Words<'_> {
             Err(_) => self.refuse(
                 raw,
                 format!("{:?} names no device", raw.get_ref()),
-                "expected a path such as \"/dev/ttyUSB0\", or \"tcp://host:port\"",
+                "expected a path such as \"/dev/ttyUSB0\", or \"tcp://host:port\", or \"rfc2217://host:port\"",
             ),
         }
     }
@@ -213,6 +225,49 @@ impl Words<'_> {
                 format!("there is no flow control {other:?}"),
                 "expected \"none\", \"hardware\" or \"software\"",
             ),
+        }
+    }
+
+    fn carrier(&mut self, raw: Option<&Spanned<toml::Value>>) -> Option<CarrierRule> {
+        let Some(raw) = raw else {
+            return Some(CarrierRule::Auto);
+        };
+        match raw.get_ref() {
+            toml::Value::Boolean(true) => Some(CarrierRule::Always),
+            toml::Value::Boolean(false) => Some(CarrierRule::Never),
+            toml::Value::String(word) if word == "auto" => Some(CarrierRule::Auto),
+            other => self.refuse(
+                raw,
+                format!("`carrier` cannot be {other}"),
+                "expected true, false or \"auto\"",
+            ),
+        }
+    }
+
+    /// Refuses what the device cannot do: a raw TCP connection has no signals, and another host's
+    /// adapter is not ours.
+    fn of_a_port(&mut self, raw: &RawLine, device: &Device) {
+        let is_raw = matches!(device, Device::Tcp(_));
+        let is_remote = !matches!(device, Device::Serial(_));
+        if let Some(carrier) = raw.carrier.as_ref().filter(|_| is_raw)
+            && carrier.get_ref().as_bool() == Some(true)
+        {
+            let what = "a raw TCP connection has no carrier signal";
+            let expected = "expected no `carrier` here; rfc2217://host:port has the signal";
+            self.refuse::<(), _>(carrier, what, expected);
+        }
+        if let Some(hang_up) = raw.hang_up.as_ref().filter(|on| is_raw && *on.get_ref()) {
+            let what = "a raw TCP connection has no DTR that could be dropped";
+            let expected = "expected no `hang_up` here; rfc2217://host:port has the signal";
+            self.refuse::<(), _>(hang_up, what, expected);
+        }
+        if let Some(low) = raw.low_latency.as_ref().filter(|_| is_remote) {
+            let what = "`low_latency` is for an adapter at this host";
+            self.refuse::<(), _>(
+                low,
+                what,
+                "expected no `low_latency` here: set it at the server",
+            );
         }
     }
 
@@ -368,7 +423,7 @@ impl Words<'_> {
         BitRate::new(u32::try_from(number).ok()?)
     }
 
-    fn number(
+    pub(super) fn number(
         &mut self,
         raw: &Spanned<i64>,
         range: RangeInclusive<i64>,
@@ -388,7 +443,7 @@ impl Words<'_> {
     }
 
     /// Takes down that a value cannot be used.
-    fn refuse<T, V>(
+    pub(super) fn refuse<T, V>(
         &mut self,
         value: &Spanned<V>,
         what: impl Into<String>,
