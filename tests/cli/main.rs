@@ -4,6 +4,7 @@ mod basics;
 mod demo;
 mod dial;
 mod lines;
+mod modems;
 mod run;
 mod settings;
 mod simulate;

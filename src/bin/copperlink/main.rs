@@ -21,6 +21,7 @@ mod profiles;
 mod report;
 mod settings;
 mod simulated_line;
+mod simulated_modems;
 mod stop;
 
 /// Carries a video conference over old wire: audio, video and control channels between local UDP

@@ -10,6 +10,7 @@ mod check;
 mod demo;
 mod dial;
 mod line_args;
+mod modem_args;
 mod ports;
 mod run;
 mod simulate;
@@ -23,7 +24,7 @@ pub(crate) enum Command {
     Ports(ports::Ports),
     Status(status::Status),
     Dial(dial::Dial),
-    Simulate(simulate::Simulate),
+    Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
 }
 

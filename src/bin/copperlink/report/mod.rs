@@ -17,6 +17,7 @@ pub(crate) mod modem;
 pub(crate) mod noise;
 pub(crate) mod number;
 pub(crate) mod setup;
+pub(crate) mod simulated_modems;
 pub(crate) mod status;
 mod table;
 pub(crate) mod verdict;
