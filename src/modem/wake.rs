@@ -73,7 +73,7 @@ impl Wake {
     }
 
     pub(super) fn on_line(&mut self, now: Instant, line: &str, out: &mut Vec<u8>) -> Progress {
-        if line.eq_ignore_ascii_case(ATTENTION) {
+        if is_echo(line) {
             self.has_echo = true;
             return Progress::Going;
         }
@@ -137,12 +137,16 @@ impl Wake {
         match &self.strange {
             _ if heard.hears_garbage() => Failure::WrongSpeed { baud },
             Some(said) => Failure::Strange { said: said.clone() },
-            None if self.has_echo || heard.rest().eq_ignore_ascii_case(ATTENTION) => {
-                Failure::OnlyEcho
-            }
+            None if self.has_echo || is_echo(heard.rest()) => Failure::OnlyEcho,
             None => Failure::Silent,
         }
     }
+}
+
+/// Whether a line is what was said to the modem; the escape has no line end.
+fn is_echo(line: &str) -> bool {
+    let said = line.trim_start_matches('+');
+    said.eq_ignore_ascii_case(ATTENTION) || said.eq_ignore_ascii_case("ATH")
 }
 
 /// No echo, results, in words: understood by every modem that understands AT.

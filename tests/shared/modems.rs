@@ -166,13 +166,16 @@ impl Exchange {
                 return self.modems[i].output.extend(format!("{line}\r").bytes());
             }
         }
+        let Some(command) = line.strip_prefix("AT") else {
+            if self.modems[i].state == State::Calling {
+                self.end_attempt(i);
+            }
+            // Without `AT` it is no command: what a link says to a modem whose call has ended.
+            return;
+        };
         if self.modems[i].state == State::Calling {
-            // Any character ends the attempt.
-            self.modems[i].state = State::Commands;
-            self.modems[1 - i].state = State::Commands;
-            return self.modems[i].says("NO CARRIER");
+            return self.end_attempt(i);
         }
-        let command = line.strip_prefix("AT").unwrap_or("?");
         let number = command.strip_prefix("DT").or(command.strip_prefix("DP"));
         match (command, number) {
             (_, Some(NUMBER)) => {
@@ -198,9 +201,16 @@ impl Exchange {
                 }
             }
             ("&V", _) => self.modems[i].shows_its_settings(),
-            ("?", _) => self.modems[i].says("ERROR"),
             _ => self.modems[i].set(command),
         }
+    }
+
+    /// Any character ends an attempt.
+    fn end_attempt(&mut self, i: usize) {
+        for modem in &mut self.modems {
+            modem.state = State::Commands;
+        }
+        self.modems[i].says("NO CARRIER");
     }
 }
 

@@ -413,7 +413,7 @@ fn an_echo_without_a_result_is_named() {
     for _ in 0..3 {
         bench = bench.expect_bytes("ATE0Q0V1", b"ATE0Q0V1\r");
     }
-    let mut bench = bench.start(BARE);
+    let mut bench = bench.expect_bytes("ATH", b"+++ATH\r").start(BARE);
     bench.run(secs(20));
     assert_eq!(bench.failures(), [&Failure::OnlyEcho]);
 }

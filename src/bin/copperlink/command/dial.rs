@@ -146,14 +146,20 @@ impl Dial {
             notes: Vec::new(),
         };
         let mut modem_fault = None;
+        let mut last_words = String::new();
         loop {
             let event = tokio::select! {
                 event = line.next() => event.map_err(Failure::cannot_run)?,
                 () = stop.next() => break,
             };
-            if let Some(words) = words_of(&event, line) {
+            if let Some(words) = words_of(&event, line)
+                && words != last_words
+            {
                 let seconds = began.elapsed().as_secs_f64();
                 report::complain(&format!("{seconds:7.1} s  {words}\n"));
+                if event == Event::Changed {
+                    last_words = words;
+                }
             }
             match event {
                 Event::Connected(connection) => {
