@@ -134,6 +134,15 @@ impl Room {
     }
 }
 
+/// Sets it when it is dropped.
+struct Over<'a>(&'a AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Both talk while something is done; nothing of control is lost.
 fn while_both_talk(rooms: &[Room; 2], what: impl FnOnce()) {
     let over = AtomicBool::new(false);
@@ -141,8 +150,10 @@ fn while_both_talk(rooms: &[Room; 2], what: impl FnOnce()) {
         let talkers = rooms
             .each_ref()
             .map(|room| scope.spawn(|| room.talk(&over)));
+        // Also when what is done fails: otherwise they would talk for ever.
+        let end = Over(&over);
         what();
-        over.store(true, Ordering::Relaxed);
+        drop(end);
         talkers.map(|talker| talker.join().unwrap())
     });
     rooms[1].wait_for_control(sent[0]);
