@@ -37,9 +37,9 @@ mod words;
 
 #[path = "../../src/bin/copperlink/media/mod.rs"]
 mod media;
-#[path = "../shared/modems.rs"]
-mod modems;
 #[path = "../shared/program.rs"]
 mod program;
+#[path = "../shared/scripted_modems.rs"]
+mod scripted_modems;
 #[path = "../shared/usage.rs"]
 mod usage;
