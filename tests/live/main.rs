@@ -33,6 +33,7 @@ mod equipment;
 mod link;
 mod modem;
 mod restart;
+mod simulated_modems;
 mod words;
 
 #[path = "../../src/bin/copperlink/media/mod.rs"]

@@ -55,7 +55,8 @@ pub struct ModemConfig {
     pub retraining_drops_dcd: bool,
     /// Bytes that wait in it for the line, and as many for the port.
     pub buffer: usize,
-    /// Whether a byte from the port while it dials or trains makes it hang up.
+    /// Whether a byte from the port while it dials or trains makes it hang up; on a leased line only
+    /// a Courier does.
     pub key_aborts: bool,
     /// The only speed its port has; `None` when it takes the terminal's.
     pub port_rate: Option<BitRate>,

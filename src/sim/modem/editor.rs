@@ -33,6 +33,11 @@ pub(super) enum Typed {
 }
 
 impl Editor {
+    /// Whether a command line has begun and not ended.
+    pub(super) fn is_in_line(&self) -> bool {
+        self.phase == Phase::Line
+    }
+
     pub(super) fn byte(&mut self, byte: u8, carriage_return: u8, backspace: u8) -> Typed {
         // The top bit is parity to a modem that listens for commands.
         let byte = byte & 0x7f;

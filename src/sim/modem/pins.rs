@@ -7,7 +7,7 @@ use super::config::Family;
 use super::editor::Editor;
 use super::event::ModemEvent;
 use super::result::ResultCode;
-use super::settings::Flow;
+use super::settings::{CTS_AFTER_CARRIER, Flow};
 use super::state::{Modem, State, Wants};
 use crate::proto::time::{BitRate, Duration, Instant};
 
@@ -16,7 +16,7 @@ impl Modem {
     pub(super) fn signals(&self, now: Instant) -> ModemSignals {
         let on = !matches!(self.state, State::Off);
         let waits = self.config.family == Family::Courier
-            && self.settings.dsr == 2
+            && self.settings.dsr == CTS_AFTER_CARRIER
             && self.settings.leased > 0
             && matches!(self.state, State::Waiting(_) | State::Training(_));
         let carrier = match &self.state {

@@ -125,6 +125,11 @@ impl Settings {
     pub(super) fn delivered(config: &ModemConfig) -> Self {
         let mut settings = Self::factory(config.family, 1);
         if config.leased {
+            // As the makers say: no echo, and on a Courier no CTS before the carrier.
+            settings.echo = false;
+            if config.family == Family::Courier {
+                settings.dsr = CTS_AFTER_CARRIER;
+            }
             settings.leased = match (config.family, config.role) {
                 (Family::Courier, _) | (_, Role::Originate) => 1,
                 (_, Role::Answer) => 2,
@@ -289,6 +294,8 @@ impl Settings {
     }
 }
 
+/// `&S` of a Courier.
+pub(super) const CTS_AFTER_CARRIER: u8 = 2;
 const REGISTERS: usize = 100;
 /// S10 with this value: a lost carrier is no reason to hang up.
 const FOR_EVER: u8 = 255;

@@ -15,7 +15,7 @@
 use std::collections::VecDeque;
 
 use super::ModemStats;
-use super::config::{ModemConfig, Role, Start};
+use super::config::{Family, ModemConfig, Role, Start};
 use super::dial::Dialling;
 use super::editor::Editor;
 use super::escape::EscapeWatch;
@@ -155,11 +155,21 @@ impl Modem {
         match &mut self.state {
             State::Off | State::Starting(_) => self.stats.unheard += 1,
             _ if self.thinking.is_some() => self.stats.unheard += 1,
+            State::Waiting(seeking) | State::Training(seeking)
+                if seeking.until.is_none() && self.config.family != Family::Courier =>
+            {
+                self.stats.unheard += 1;
+            }
             State::Dialling(..) | State::Waiting(_) | State::Training(_) => self.key(now),
             State::Online(online) if !online.command => self.data(now, byte),
-            State::Paused(until) => {
-                *until = (*until).max(now + self.config.leased_pause());
+            State::Paused(_) => {
                 self.type_in(now, byte);
+                // Somebody types; what a link sends is no command.
+                if let State::Paused(until) = &mut self.state
+                    && self.editor.is_in_line()
+                {
+                    *until = (*until).max(now + self.config.leased_pause());
+                }
             }
             State::Idle { .. } | State::Online(_) => self.type_in(now, byte),
         }

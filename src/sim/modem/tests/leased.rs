@@ -146,3 +146,38 @@ fn on_a_bare_pair_one_dials_blindly_and_the_other_answers() {
     rig.seconds(60.0);
     assert!(!rig.modems.is_connected(A));
 }
+
+#[test]
+fn modems_that_were_set_up_come_back_while_a_link_goes_on_sending() {
+    for family in [Family::Chipset, Family::Courier, Family::MultiTech] {
+        let set_up = |role| ModemConfig {
+            role,
+            leased: true,
+            ..ModemConfig::new(family)
+        };
+        let mut rig = Rig::with(
+            [set_up(Role::Originate), set_up(Role::Answer)],
+            Between::LeasedLine,
+            wire("rate = 28800"),
+        );
+        rig.until(A, "CONNECT");
+        rig.until(B, "CONNECT");
+        for side in Side::BOTH {
+            rig.modems.set_power(rig.now, side, false);
+            rig.seconds(3.0);
+            rig.modems.set_power(rig.now, side, true);
+            let before = rig.modems.stats(side).connections;
+            for _ in 0..150 {
+                for side in Side::BOTH {
+                    // What finds no room waits in a real port; here it is gone.
+                    rig.modems
+                        .handle_bytes(rig.now, side, b"\x00hello of a link\r\xff");
+                }
+                rig.seconds(0.3);
+            }
+            let stats = rig.modems.stats(side);
+            assert_eq!(stats.connections, before + 1, "{family:?}");
+            assert!(rig.modems.is_connected(A) && rig.modems.is_connected(B));
+        }
+    }
+}
