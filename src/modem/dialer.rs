@@ -6,6 +6,7 @@
 //!   Resetting     | DTR was off, and on again           | Waking (a port without DTR begins there)
 //!   Waking        | the modem answers                   | Setting
 //!                 | silent, garbage, echo only          | failed (modem)
+//!                 | the same on a leased line, no DCD   | Online: it may be connected
 //!   Setting       | OK to each setting of the profile   | Dialling, WaitingForCall or WaitingForCarrier
 //!                 | ERROR                               | next one if it may be refused, else failed (modem)
 //!   Dialling      | CONNECT                             | Settling
@@ -152,6 +153,8 @@ pub enum Note {
     },
     /// The carrier was there before anything was done.
     WasConnected,
+    /// It takes no commands, on a leased line: it may be connected.
+    MayBeConnected,
     /// It did not say that it hung up.
     MayNotHaveHungUp,
 }
@@ -165,6 +168,9 @@ impl fmt::Display for Note {
                 command.line()
             ),
             Self::WasConnected => f.write_str("the carrier is on already; the modem is left alone"),
+            Self::MayBeConnected => f.write_str(
+                "the modem takes no commands. It may be connected already; the line is used as it is",
+            ),
             Self::MayNotHaveHungUp => f.write_str(
                 "the modem did not say that it hung up. Listen to the line; switch the modem off if the call goes on",
             ),

@@ -70,7 +70,7 @@ pub enum Failure {
     #[error("the line is in use by another telephone. Hang that one up")]
     LineInUse,
     /// Busy.
-    #[error("the far end is busy. It may still be in a call; it is called again")]
+    #[error("the far end is busy. It may still be in a call: try again later")]
     Busy,
     /// It rang, and nobody answered.
     #[error("nobody answers. Check that the far end's modem is on and waits for a call")]
@@ -105,7 +105,7 @@ pub enum Failure {
     )]
     Blacklisted,
     /// For a while.
-    #[error("the modem refuses to dial this number again so soon. It is tried again later")]
+    #[error("the modem refuses to dial this number again so soon. Wait some minutes")]
     Delayed,
     /// A call ended.
     #[error("the call has ended: the carrier is gone. The far end hung up, or the line was cut")]

@@ -125,8 +125,8 @@ impl fmt::Display for Trouble {
                 "the device is not there; waiting for it. `copperlink ports` shows what is there",
             ),
             Self::NoCarrier => f.write_str(
-                "no carrier: the modem has no connection with the far modem. \
-                 Check the pair, and that the far modem is on",
+                "no carrier (DCD): the modem has no connection with the far modem. Check the pair, \
+                 and that the far end is on; set carrier = false if the cable has no such wire",
             ),
             Self::HeldOff { lasts } => write!(
                 f,

@@ -34,7 +34,7 @@ pub use line::discover;
 pub use line::pty;
 pub use line::{
     CarrierRule, Device, DeviceError, DeviceProblem, Flow, LineErrors, LineSetup, ModemLine,
-    ModemLines, ModemSetup,
+    ModemLines, ModemSetup, PortChange, PortWatch,
 };
 pub use link::{Link, LinkHandle, LinkSetup, random_session};
 pub use port::{Deliver, PortSetup};

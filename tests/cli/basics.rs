@@ -48,6 +48,39 @@ fn ports_are_json() {
 }
 
 #[test]
+fn the_watch_of_the_ports_is_one_object_a_line_and_ends_when_told() {
+    use std::io::{BufRead, BufReader};
+    use std::process::Stdio;
+
+    let there = run(&["ports", "--json"]).json();
+    let program = Program::new();
+    let mut watch = program
+        .command(&["ports", "--watch", "--json"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut words = String::new();
+    let mut err = BufReader::new(watch.stderr.take().unwrap());
+    err.read_line(&mut words).unwrap();
+    assert!(words.contains("waiting for ports"), "{words}");
+    let pid = rustix::process::Pid::from_child(&watch);
+    rustix::process::kill_process(pid, rustix::process::Signal::INT).unwrap();
+    let output = watch.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    let out = String::from_utf8(output.stdout).unwrap();
+    let told: Vec<serde_json::Value> = out
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(told.len(), there.as_array().unwrap().len());
+    for (told, there) in told.iter().zip(there.as_array().unwrap()) {
+        assert_eq!(told["change"], "there");
+        assert_eq!(told["port"]["path"], there["path"]);
+    }
+}
+
+#[test]
 fn status_without_a_link_says_so() {
     for args in [
         &["status"][..],

@@ -1,6 +1,6 @@
 //! One call by hand, in words, facts and exit codes.
 
-use super::modems::{Manner, Modems, NUMBER};
+use super::scripted_modems::{Manner, Modems, NUMBER};
 use super::support::{Program, Said, run};
 
 /// A modem of which nothing is known, dialled at a port without signals.

@@ -10,5 +10,5 @@ mod settings;
 mod simulate;
 mod support;
 
-#[path = "../shared/modems.rs"]
-mod modems;
+#[path = "../shared/scripted_modems.rs"]
+mod scripted_modems;

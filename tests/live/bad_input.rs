@@ -44,6 +44,7 @@ fn a_device_that_comes_later_is_used() {
     assert!(arrived.into_iter().eq((0..20).map(|number| vec![number])));
 }
 
+/// For root too, which the kernel's exclusive mode does not stop: the lock does.
 #[test]
 fn a_device_in_use_names_its_holder() {
     let (site, desks) = (Site::new(), [Desk::new(), Desk::new()]);

@@ -53,7 +53,7 @@ impl Site {
         line
     }
 
-    /// Starts one end of a link.
+    /// Starts one end of a link. The device is an end of a line of the folder, or a whole address.
     pub(crate) fn run(
         &self,
         name: &str,
@@ -61,10 +61,11 @@ impl Site {
         baud: u32,
         channels: &[Channel<'_>],
     ) -> End<'_> {
-        let line = format!(
-            "device = \"{}\"\nbaud = {baud}\nflow = \"none\"\n",
-            self.path(device)
-        );
+        let device = match device.contains("://") {
+            true => device.to_owned(),
+            false => self.path(device),
+        };
+        let line = format!("device = \"{device}\"\nbaud = {baud}\nflow = \"none\"\n");
         self.run_over(name, &line, channels)
     }
 

@@ -23,6 +23,7 @@
 //! | a second link of the same name; a port that is taken | | `tests/cli/run.rs`, `shell/status.rs` |
 //! | the far end has another table; a loop; another speed; nobody there | `words` | `tests/sim/coming_up.rs` |
 //! | the far end speaks another version | | `proto/line` |
+//! | the terminal server restarted; one that speaks something else | `terminal_server` (needs ser2net) | `shell/driver_tests.rs`, `shell/line/served_port_tests.rs` |
 //! | one end killed and started again | `restart` | `tests/sim/control.rs`, `shell/state.rs` |
 
 mod bad_input;
@@ -34,13 +35,14 @@ mod link;
 mod modem;
 mod restart;
 mod simulated_modems;
+mod terminal_server;
 mod words;
 
 #[path = "../../src/bin/copperlink/media/mod.rs"]
 mod media;
-#[path = "../shared/modems.rs"]
-mod modems;
 #[path = "../shared/program.rs"]
 mod program;
+#[path = "../shared/scripted_modems.rs"]
+mod scripted_modems;
 #[path = "../shared/usage.rs"]
 mod usage;

@@ -14,7 +14,12 @@ use super::{DTR_ON, Dialer, Event, Note, State};
 
 impl Dialer {
     pub(super) fn wake(&mut self, now: Instant) {
-        let wake = Wake::begin(now, Some(self.guard()), &mut self.output);
+        // A leased line is not to be brought out of a connection that it has.
+        let guard = match self.plan.profile.purpose {
+            Use::Leased => None,
+            Use::Dial | Use::Direct => Some(self.guard()),
+        };
+        let wake = Wake::begin(now, guard, &mut self.output);
         self.trace_output();
         let at = wake.at();
         self.enter(State::Waking(wake), Some(at));
@@ -105,8 +110,20 @@ impl Dialer {
                 self.say(Event::Changed);
             }
             Progress::Awake => self.set(now, 0),
+            Progress::Failed(
+                Failure::Silent | Failure::WrongSpeed { .. } | Failure::Strange { .. },
+            ) if self.may_be_connected() => {
+                self.say(Event::Note(Note::MayBeConnected));
+                self.go_online(now);
+            }
             Progress::Failed(failure) => self.fail(now, failure),
         }
+    }
+
+    /// A modem on a leased line whose escape is off takes no commands once it is connected, and what
+    /// comes from it is the far end's. A port without DCD does not tell.
+    fn may_be_connected(&self) -> bool {
+        self.plan.profile.purpose == Use::Leased && self.signals.carrier.is_none()
     }
 
     /// Sends the setting of that index, or goes on when there is none.

@@ -685,6 +685,32 @@ fn a_leased_line_that_is_up_is_left_alone() {
 }
 
 #[test]
+fn a_restart_on_a_leased_line_without_dcd_uses_the_connection_that_is_there() {
+    // In data mode, with the escape off: what comes are frames of the far end.
+    let mut bench = Bench::new(plan(LEASED, Way::Leased))
+        .expect_bytes("ATE0Q0V1", &[0x81, 0x92, 0xf3, 0x00])
+        .start(BARE);
+    bench.run(secs(5));
+    assert!(bench.dialer.is_online());
+    assert!(bench.events.contains(&Event::Note(Note::MayBeConnected)));
+    assert!(!bench.lines().contains(&"+++"));
+    bench.link(true);
+    bench.run(secs(3600));
+    assert!(bench.dialer.is_online());
+    // Where it was only off, it is asked again.
+    bench.link(false);
+    bench.run(secs(61));
+    assert_eq!(bench.failures(), [&Failure::Dead { seconds: 60 }]);
+    bench.script.clear();
+    let mut bench = bench.awake().expect("AT&L1", "OK");
+    bench.run(secs(30));
+    assert_eq!(
+        bench.dialer.status(),
+        "waiting for the carrier on the leased line"
+    );
+}
+
+#[test]
 fn a_leased_line_without_a_carrier_is_tried_for_ever() {
     let mut bench = Bench::new(Plan {
         redial: Redial::FREE,

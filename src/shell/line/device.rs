@@ -43,7 +43,7 @@ pub(super) struct OpenDevice {
 }
 
 enum Kind {
-    Serial(SerialLine),
+    Serial(Box<SerialLine>),
     Tcp(TcpStream),
     Served(Box<ServedPort>),
 }
@@ -111,7 +111,7 @@ fn open_serial(
         true => stable,
         false => discover::stable_links(path).into_iter().next(),
     };
-    Ok((Kind::Serial(device), remarks, stable))
+    Ok((Kind::Serial(Box::new(device)), remarks, stable))
 }
 
 impl OpenDevice {

@@ -161,7 +161,7 @@ fn kind_of(port_type: &SerialPortType) -> Kind {
 }
 
 /// The ports that the library knows, and those of `sys` that it does not.
-fn scan(sys: &Path, dev: &Path, mut kinds: BTreeMap<PathBuf, Kind>) -> Vec<PortInfo> {
+pub(super) fn scan(sys: &Path, dev: &Path, mut kinds: BTreeMap<PathBuf, Kind>) -> Vec<PortInfo> {
     for entry in fs::read_dir(sys).into_iter().flatten().flatten() {
         let path = dev.join(entry.file_name());
         // Without a device it is a console or the like.
@@ -241,7 +241,8 @@ fn stable_links_in(dev: &Path, path: &Path) -> Vec<PathBuf> {
     links
 }
 
-const SYS_TTY: &str = "/sys/class/tty";
+/// Where the kernel lists its terminals.
+pub(super) const SYS_TTY: &str = "/sys/class/tty";
 
 #[cfg(all(test, target_os = "linux"))]
 mod tests {

@@ -3,7 +3,8 @@
 //! Promises: such an adapter is told to wait no longer than it must, where that is permitted, and
 //! otherwise the technician is told how; a port without such a timer is left alone. Assumes the
 //! files of Linux (`/sys/class/tty`); the timer is back at its own value when the adapter is plugged
-//! in again, so this belongs to each opening.
+//! in again, so this belongs to each opening. The flag `low_latency` of a port (`TIOCSSERIAL`) does the same by
+//! another way, which is closed to safe code.
 
 use std::fs;
 use std::path::{Path, PathBuf};

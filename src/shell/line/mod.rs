@@ -21,6 +21,7 @@ mod holder;
 mod latency;
 pub mod modem;
 mod port_io;
+mod port_watch;
 mod problem;
 pub mod pty;
 mod reconnect;
@@ -41,6 +42,7 @@ use thiserror::Error;
 
 pub use holder::Holder;
 pub use modem::{DeviceProblem, ModemLine, ModemSetup};
+pub use port_watch::{PortChange, PortWatch};
 pub use signals::ModemLines;
 pub use uart::LineErrors;
 

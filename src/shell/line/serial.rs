@@ -2,9 +2,11 @@
 //!
 //! Promises: eight data bits, no parity, one stop bit, every byte value both ways as it is; the
 //! settings are read back and a driver that gave something else is named; nobody else opens the
-//! port meanwhile, not even root; no call blocks longer than the driver needs to set a port up,
-//! closing included. Assumes nothing of the path: what is no serial port is refused before it is
-//! opened. Leaves waiting and trying again to the line task.
+//! port meanwhile: other users are stopped by the kernel, root by a lock if its program asks for
+//! one, as another copperlink does; DTR stays up over a restart unless the settings say otherwise; no
+//! call blocks longer than the driver needs to set a port up, closing included. Assumes nothing of
+//! the path: what is no serial port is refused before it is opened. Leaves waiting and trying again
+//! to the line task.
 
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
@@ -98,12 +100,15 @@ impl SerialLine {
     pub(super) fn modem_lines(&mut self) -> Option<ModemLines> {
         let (mut lines, asked) = self.signals?;
         let now = Instant::now();
-        self.signals = if now - asked >= LOOK_AT_ALL {
+        let read = if now - asked >= LOOK_AT_ALL {
             self.all_signals().map(|lines| (lines, now))
         } else {
-            self.refresh(&mut lines).map(|()| (lines, asked)).ok()
+            let refreshed = self.refresh(&mut lines);
+            refreshed.is_ok().then_some((lines, asked))
         };
-        Some(self.signals?.0)
+        // An adapter that once fails to answer is asked again.
+        self.signals = read.or(self.signals);
+        Some(read?.0)
     }
 
     fn refresh(&mut self, lines: &mut ModemLines) -> tokio_serial::Result<()> {

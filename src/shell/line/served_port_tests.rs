@@ -3,7 +3,7 @@
 use std::future::poll_fn;
 
 use tokio::net::TcpListener;
-use tokio::time::{Instant, sleep};
+use tokio::time::Instant;
 
 use super::super::fake_server::{FakeServer, Manner};
 use super::super::rfc2217::codec::Verb;

@@ -8,7 +8,7 @@ use std::time::Instant;
 use clap::Args;
 
 use copperlink::modem::failure::Blame;
-use copperlink::modem::{DialString, Event, Plan, Profile, Redial, Role, Use, Way};
+use copperlink::modem::{self, DialString, Event, Note, Plan, Profile, Redial, Role, Use, Way};
 use copperlink::shell::{Device, Flow, LineSetup, ModemLine, ModemSetup};
 
 use super::block_on;
@@ -152,13 +152,16 @@ impl Dial {
                 event = line.next() => event.map_err(Failure::cannot_run)?,
                 () = stop.next() => break,
             };
-            if let Some(words) = words_of(&event, line)
-                && words != last_words
-            {
-                let seconds = began.elapsed().as_secs_f64();
-                report::complain(&format!("{seconds:7.1} s  {words}\n"));
+            if let Some(words) = words_of(&event, line) {
+                // What has a number behind a comma goes on.
+                let begins = words.split(',').next().unwrap_or_default().to_owned();
+                let goes_on = event == Event::Changed && begins == last_words;
+                if !goes_on {
+                    let seconds = began.elapsed().as_secs_f64();
+                    report::complain(&format!("{seconds:7.1} s  {words}\n"));
+                }
                 if event == Event::Changed {
-                    last_words = words;
+                    last_words = begins;
                 }
             }
             match event {
@@ -169,6 +172,13 @@ impl Dial {
                     break;
                 }
                 Event::Calling(_) => report.calls += 1,
+                // A link would try the line; by hand it is not known that there is a modem at all.
+                Event::Note(note @ Note::MayBeConnected) => {
+                    report.notes.push(note.to_string());
+                    report.failure = Some(FailureFacts::from(&modem::Failure::Silent));
+                    modem_fault = Some(modem::Failure::Silent);
+                    break;
+                }
                 Event::Note(note) => report.notes.push(note.to_string()),
                 Event::Failed(failure) => {
                     report.failure = Some(FailureFacts::from(&failure));

@@ -46,6 +46,16 @@ pub(crate) fn print_json(facts: &impl Serialize) -> Result<(), Failure> {
     print(&(text + "\n"))
 }
 
+/// Writes one fact to standard output as a line of JSON.
+///
+/// # Errors
+/// When it cannot be written.
+pub(crate) fn print_json_line(fact: &impl Serialize) -> Result<(), Failure> {
+    let text =
+        serde_json::to_string(fact).map_err(|error| Failure::Output(io::Error::other(error)))?;
+    print(&(text + "\n"))
+}
+
 /// Writes to standard error, as far as that is possible: if it is closed, nobody can be told.
 pub(crate) fn complain(text: &str) {
     drop(io::stderr().lock().write_all(text.as_bytes()));
