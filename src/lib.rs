@@ -21,6 +21,8 @@
 //!
 //! - [`proto`] is the protocol. It reads no clock and opens nothing: time comes in as an argument,
 //!   bytes come in and go out. [`Session`](proto::Session) is its only way in.
+//! - [`modem`] is the dialogue with AT modems, from an open port to a call and back, and what each
+//!   family of modems needs. As pure: what a modem says comes in as bytes.
 //! - [`sim`] is lines that misbehave on purpose, and two sessions in virtual time around them. As
 //!   pure, so that a run repeats exactly from its seed.
 #![cfg_attr(
@@ -32,7 +34,7 @@
     doc = "- `shell`, which this build is without, has devices, sockets and the clock."
 )]
 //!
-//! Arrows point one way: program → shell → proto, program → sim → proto. Without default features
+//! Arrows point one way: program → shell → proto, shell → modem, program → sim → proto. Without default features
 //! only the pure folders are built.
 //!
 //! # Where to begin
@@ -65,6 +67,7 @@
 //! # Ok::<(), copperlink::proto::error::ConfigError>(())
 //! ```
 
+pub mod modem;
 pub mod proto;
 #[cfg(feature = "shell")]
 pub mod shell;

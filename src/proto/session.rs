@@ -21,7 +21,7 @@ use super::line::{Change, Line};
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
 use super::stats::{ChannelStats, Stats};
-use super::time::{Instant, earliest};
+use super::time::{BitRate, Instant, earliest};
 use super::timer::Timer;
 
 /// One end of a link.
@@ -142,6 +142,15 @@ impl Session {
             self.on_settled(&settled);
         }
         self.settle(now);
+    }
+
+    /// Takes what a line carries from now on, where a modem told it. To be called while the device is
+    /// closed, before it is open again.
+    pub fn handle_rate(&mut self, now: Instant, line: LineId, rate: BitRate) {
+        self.now = now;
+        if let Some(line) = self.lines.get_mut(usize::from(line.0)) {
+            line.on_rate(rate);
+        }
     }
 
     /// Takes bytes that came from a line, any bytes in pieces of any size.

@@ -2,7 +2,7 @@
 //!
 //! Promises: the session sees a clock that never goes back and is told of everything in bounded
 //! portions, so that no flood delays another source; a line is handed one small chunk and the
-//! next only after the device took it; datagrams reach the equipment and the record reaches the
+//! next only after the device took it, and is told whether the link over it is up; datagrams reach the equipment and the record reaches the
 //! state file before anything more is transmitted, so an acknowledgement never leaves ahead of
 //! what it acknowledges, and a kill between the two repeats one control message at most; and it
 //! sleeps whenever nothing is due. Assumes that sockets, line tasks
@@ -22,14 +22,14 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Core;
 use super::clock::Clock;
 use super::error::RunError;
-use super::line::{self, CHUNK, DeviceSignals, LineReport, LineSetup};
+use super::line::{self, CHUNK, DeviceSignals, LineReport, LineSetup, ModemSetup};
 use super::link::{LinkHandle, Request};
 use super::port::{self, UdpPorts};
 use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
@@ -75,6 +75,10 @@ pub(super) struct Driver {
 struct Line {
     name: String,
     chunks: mpsc::Sender<Vec<u8>>,
+    /// Tells the task whether the link over the line is up.
+    is_up: watch::Sender<bool>,
+    /// How long the task may take to end.
+    ends_within: Duration,
     /// Whether the task has taken the last chunk.
     has_room: bool,
     /// The last word on the line was a trouble.
@@ -106,9 +110,13 @@ impl Driver {
         let mut lines = Vec::new();
         for ((id, setup), name) in (0..).map(LineId).zip(parts.lines).zip(parts.line_names) {
             let (chunks, to_task) = mpsc::channel(1);
+            let (is_up, link) = watch::channel(false);
+            let hang_up = setup.modem.as_ref().map(ModemSetup::hang_up_time);
             lines.push(Line {
                 name,
                 chunks,
+                is_up,
+                ends_within: LINES_END + hang_up.unwrap_or_default(),
                 has_room: true,
                 has_told: false,
                 status: DeviceStatus {
@@ -121,9 +129,10 @@ impl Driver {
                     signals: None,
                     errors: None,
                     problem: None,
+                    modem: None,
                 },
             });
-            line_tasks.spawn(line::run(id, setup, reporter.clone(), to_task));
+            line_tasks.spawn(line::run(id, setup, reporter.clone(), to_task, link));
         }
         let mut status_task = JoinSet::new();
         if let Some(status) = parts.status {
@@ -182,6 +191,7 @@ impl Driver {
         self.remember();
         let sent = self.transmit(now);
         while let Some(event) = self.session.poll_event() {
+            self.tell_line(&event);
             if let Event::Trouble { line, trouble } = &event
                 && !self.is_news(*line, trouble.as_ref())
             {
@@ -194,6 +204,18 @@ impl Driver {
             self.tell(now, &words);
         }
         sent
+    }
+
+    /// Tells the task of a line that the link over it has come or gone: a modem wants to know.
+    fn tell_line(&mut self, event: &Event) {
+        let (line, is_up) = match event {
+            Event::LineUp { line } => (line, true),
+            Event::LineDown { line } => (line, false),
+            _ => return,
+        };
+        if let Some(line) = self.lines.get(usize::from(line.0)) {
+            line.is_up.send_replace(is_up);
+        }
     }
 
     /// Whether a trouble is worth a word. That a device is absent the line task has said already, and
@@ -333,6 +355,7 @@ impl Driver {
             LineReport::Opened {
                 signals,
                 remarks,
+                rate,
                 news,
             } => {
                 line.status.state = DeviceState::Open;
@@ -341,12 +364,22 @@ impl Driver {
                     line.status.problem = Some(remarks.join("; "));
                 }
                 let opened = format!("{} is open", line.status.device);
+                if let Some(rate) = rate {
+                    self.session.handle_rate(now, id, rate);
+                }
                 self.session.handle_signals(now, id, signals.relied_on);
                 if news {
                     self.tell(now, &Words::info(opened));
                     for remark in remarks {
                         self.tell(now, &Words::trouble(remark));
                     }
+                }
+            }
+            LineReport::Modem { status, news } => {
+                let words = format!("{}: modem: {status}", line.name);
+                line.status.modem = Some(status);
+                if news {
+                    self.tell(now, &Words::info(words));
                 }
             }
             LineReport::Waiting { problem, news } => {
@@ -408,10 +441,14 @@ impl Driver {
     /// Ends the tasks: the lines get a moment for what they were handed.
     async fn end(mut self) -> Stats {
         self.status_task.shutdown().await;
+        let within = self.lines.iter().map(|line| line.ends_within).max();
         self.lines.clear();
         self.reports.close();
         let lines_end = async { while self.line_tasks.join_next().await.is_some() {} };
-        if timeout(LINES_END, lines_end).await.is_err() {
+        if timeout(within.unwrap_or(LINES_END), lines_end)
+            .await
+            .is_err()
+        {
             tracing::warn!("a device did not close in time; leaving it as it is");
         }
         self.line_tasks.shutdown().await;

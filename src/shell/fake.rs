@@ -11,7 +11,7 @@ use crate::proto::config::{ChannelId, LineId, LinkConfig, Port, ResumePoint, Ses
 use crate::proto::error::{ConfigError, Refused};
 use crate::proto::event::Event;
 use crate::proto::stats::Stats;
-use crate::proto::time::Instant;
+use crate::proto::time::{BitRate, Instant};
 use crate::proto::{LineSignals, Timer};
 
 /// On the line: channel, length (big endian), bytes. Channel 0 is the goodbye.
@@ -95,6 +95,11 @@ impl Session {
             true => Event::LineUp { line },
             false => Event::LineDown { line },
         });
+    }
+
+    pub(super) fn handle_rate(&mut self, now: Instant, line: LineId, _rate: BitRate) {
+        self.at(now);
+        assert!(!self.open[usize::from(line.0)], "a new rate in a call");
     }
 
     pub(super) fn handle_queue(&mut self, now: Instant, line: LineId, _bytes: usize) {

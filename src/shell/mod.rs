@@ -33,8 +33,8 @@ pub use error::{OpenError, RunError, StatusError};
 pub use line::discover;
 pub use line::pty;
 pub use line::{
-    CarrierRule, Device, DeviceError, Flow, LineErrors, LineSetup, ModemLines, PortChange,
-    PortWatch,
+    CarrierRule, Device, DeviceError, DeviceProblem, Flow, LineErrors, LineSetup, ModemLine,
+    ModemLines, ModemSetup, PortChange, PortWatch,
 };
 pub use link::{Link, LinkHandle, LinkSetup, random_session};
 pub use port::{Deliver, PortSetup};

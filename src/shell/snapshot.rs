@@ -48,6 +48,8 @@ pub struct DeviceStatus {
     pub errors: Option<LineErrors>,
     /// The last problem with it, in words. Kept when it is over: the state says how it is now.
     pub problem: Option<String>,
+    /// How its modem is, in words; `None` on a direct line.
+    pub modem: Option<String>,
 }
 
 /// Whether a device is open.

@@ -15,7 +15,7 @@ use std::ops::Range;
 use serde::Deserialize;
 
 use super::{Bursts, Fault, LineModel, LineModelConfig, Noise, Side, Wiring};
-use crate::proto::time::{BitRate, Duration, Instant};
+use crate::proto::time::{BitRate, Duration, Instant, earliest};
 
 /// A line, both directions of it, and what happens to it.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
@@ -30,6 +30,21 @@ pub struct Scenario {
     start: Conditions,
     /// In the order of time.
     changes: Vec<Change>,
+    /// What happens to modems at its ends, if it has any; in the order of time.
+    modem_changes: Vec<(Duration, ModemChange)>,
+}
+
+/// What only a line between two modems can have ([`Modems`](super::Modems)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModemChange {
+    /// Both train again, in the middle of the call.
+    Retrain,
+    /// The call is dropped; on a leased line the carriers fail for a moment.
+    HangUp,
+    /// The modem of that end is switched on or off.
+    Power(Side, bool),
+    /// The line is put into the modem of that end, or pulled.
+    Plugged(Side, bool),
 }
 
 /// What one direction of a line is like at a time.
@@ -108,19 +123,50 @@ impl Scenario {
 
     /// When the first change after `after` comes.
     pub fn next_change(&self, after: Instant) -> Option<Instant> {
+        let is_later = |at: &Instant| *at > after;
         let times = self.changes.iter().map(|change| Instant::ZERO + change.at);
-        // They are in order.
-        times.into_iter().find(|&at| at > after)
+        let modem_times = self.modem_changes.iter().map(|(at, _)| Instant::ZERO + *at);
+        // Each of the two is in order.
+        earliest(
+            times.into_iter().find(is_later),
+            modem_times.into_iter().find(is_later),
+        )
+    }
+
+    /// What happens to modems from the one moment to the other, both included.
+    pub fn modem_changes(
+        &self,
+        from: Instant,
+        to: Instant,
+    ) -> impl Iterator<Item = ModemChange> + '_ {
+        let changes = self.modem_changes.iter();
+        let due = changes.filter(move |(at, _)| (from..=to).contains(&(Instant::ZERO + *at)));
+        due.map(|(_, what)| *what)
+    }
+
+    /// Whether something happens to it that only modems can have.
+    pub const fn needs_modems(&self) -> bool {
+        !self.modem_changes.is_empty()
+    }
+
+    /// Something more happens to modems.
+    pub fn add_modem_change(&mut self, at: Duration, what: ModemChange) {
+        let place = self
+            .modem_changes
+            .partition_point(|(other, _)| *other <= at);
+        self.modem_changes.insert(place, (at, what));
     }
 
     /// When the last change comes; zero when there is none.
     pub fn last_change(&self) -> Duration {
-        self.changes.last().map_or(Duration::ZERO, |last| last.at)
+        let last = self.changes.last().map_or(Duration::ZERO, |last| last.at);
+        let of_modems = self.modem_changes.last().map(|(at, _)| *at);
+        last.max(of_modems.unwrap_or_default())
     }
 
     /// How many changes there are.
     pub const fn changes(&self) -> usize {
-        self.changes.len()
+        self.changes.len() + self.modem_changes.len()
     }
 
     /// The two directions as they are at the start: what A sends, what B sends. They have their

@@ -2,8 +2,13 @@
 
 mod basics;
 mod demo;
+mod dial;
 mod lines;
+mod modems;
 mod run;
 mod settings;
 mod simulate;
 mod support;
+
+#[path = "../shared/scripted_modems.rs"]
+mod scripted_modems;

@@ -108,9 +108,9 @@ fn each_error_has_its_place_and_says_what_was_expected() {
         ),
         (
             "baud = 38400",
-            "modem= \"courier\"\nbaud = 38400",
+            "modem= \"courir\"\nbaud = 38400",
             "38400\n# What",
-            "modem profiles are not yet available in this version",
+            "there is no modem profile \"courir\"; expected one of courier, ",
         ),
     ] {
         let said = refused(from, to);

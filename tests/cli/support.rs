@@ -51,10 +51,15 @@ impl Running {
     }
 
     /// Asks it to end, and waits until it has.
-    pub(crate) fn terminate(mut self) -> Said {
+    pub(crate) fn terminate(self) -> Said {
         use rustix::process::{Pid, Signal, kill_process};
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::TERM).unwrap();
+        self.wait()
+    }
+
+    /// Waits until it has ended by itself.
+    pub(crate) fn wait(mut self) -> Said {
         let (mut out, mut err) = (String::new(), String::new());
         self.out.read_to_string(&mut out).unwrap();
         self.err.read_to_string(&mut err).unwrap();

@@ -65,9 +65,13 @@ impl Site {
             true => device.to_owned(),
             false => self.path(device),
         };
-        let mut settings = format!(
-            "[link]\nname = \"{name}\"\n[[line]]\ndevice = \"{device}\"\nbaud = {baud}\nflow = \"none\"\n"
-        );
+        let line = format!("device = \"{device}\"\nbaud = {baud}\nflow = \"none\"\n");
+        self.run_over(name, &line, channels)
+    }
+
+    /// Starts one end of a link over the line with those settings.
+    pub(crate) fn run_over(&self, name: &str, line: &str, channels: &[Channel<'_>]) -> End<'_> {
+        let mut settings = format!("[link]\nname = \"{name}\"\n[[line]]\n{line}");
         for channel in channels {
             settings += &channel.settings();
         }

@@ -9,6 +9,7 @@
 //!
 //! | input | here | elsewhere |
 //! |---|---|---|
+//! | a modem that is busy, silent or loses its call | `modem` | `tests/cli/dial.rs`; `modem/dialer` |
 //! | settings that are wrong | | `tests/cli/settings.rs` |
 //! | device not there; comes later; goes and comes again | `bad_input::a_device_that_comes_later_is_used` | words: `tests/cli/run.rs`; `shell/driver_tests.rs` |
 //! | device in use | `bad_input::a_device_in_use_names_its_holder` | `shell/line/serial.rs` |
@@ -31,7 +32,9 @@ mod carry;
 mod cost;
 mod equipment;
 mod link;
+mod modem;
 mod restart;
+mod simulated_modems;
 mod terminal_server;
 mod words;
 
@@ -39,5 +42,7 @@ mod words;
 mod media;
 #[path = "../shared/program.rs"]
 mod program;
+#[path = "../shared/scripted_modems.rs"]
+mod scripted_modems;
 #[path = "../shared/usage.rs"]
 mod usage;

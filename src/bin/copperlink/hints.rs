@@ -33,13 +33,19 @@ pub(crate) fn no_such_link(name: &str, names: &[String]) -> String {
 
 /// No line has that name.
 pub(crate) fn no_such_line(wanted: &str, names: &[&str]) -> String {
-    let mut names = names.to_vec();
-    names.sort_by_key(|name| edits(wanted, name));
+    let names = nearest_first(wanted, names);
     format!(
         "there is no line '{wanted}'; there are: {}. `copperlink simulate --list` says what each \
          is like; the name of a file of your own ends with .toml",
         names.join(", ")
     )
+}
+
+/// The names in the order in which they may have been meant.
+pub(crate) fn nearest_first<'a>(wanted: &str, names: &[&'a str]) -> Vec<&'a str> {
+    let mut names = names.to_vec();
+    names.sort_by_key(|name| edits(wanted, name));
+    names
 }
 
 /// The two ends of a demonstration did not find each other.

@@ -17,9 +17,11 @@ mod lines;
 mod logging;
 mod media;
 mod outcome;
+mod profiles;
 mod report;
 mod settings;
 mod simulated_line;
+mod simulated_modems;
 mod stop;
 
 /// Carries a video conference over old wire: audio, video and control channels between local UDP

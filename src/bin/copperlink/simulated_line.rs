@@ -198,11 +198,11 @@ impl SimulatedLine {
 }
 
 /// Nothing to read or no room now, or a moment without a program at the port.
-fn is_passing(error: &io::Error) -> bool {
+pub(crate) fn is_passing(error: &io::Error) -> bool {
     matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
 }
 
 /// How often the ports' speeds are looked at.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
+pub(crate) const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long to wait when the line's buffer is full.
 const WAIT_FOR_ROOM: Duration = Duration::from_millis(1);

@@ -228,6 +228,11 @@ impl Line {
         Settled::default()
     }
 
+    /// The line carries so much from now on.
+    pub(crate) fn on_rate(&mut self, rate: BitRate) {
+        self.pacer = Pacer::new(rate, self.bound);
+    }
+
     /// So many bytes of what was handed over still wait below.
     pub(crate) fn on_queue(&mut self, now: Instant, bytes: usize) {
         self.pacer.on_measured(now, bytes);

@@ -19,6 +19,7 @@ pub mod discover;
 pub(in crate::shell) mod fake_server;
 mod holder;
 mod latency;
+pub mod modem;
 mod port_io;
 mod port_watch;
 mod problem;
@@ -40,6 +41,7 @@ use serde::Serialize;
 use thiserror::Error;
 
 pub use holder::Holder;
+pub use modem::{DeviceProblem, ModemLine, ModemSetup};
 pub use port_watch::{PortChange, PortWatch};
 pub use signals::ModemLines;
 pub use uart::LineErrors;
@@ -47,6 +49,7 @@ pub use uart::LineErrors;
 pub(super) use task::run;
 
 use crate::proto::LineSignals;
+use crate::proto::time::BitRate;
 
 /// The device of one line.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,6 +66,8 @@ pub struct LineSetup {
     pub hang_up: bool,
     /// Whether an adapter that holds arriving bytes back may be told not to.
     pub low_latency: bool,
+    /// The modem at the port; `None` for a direct line.
+    pub modem: Option<ModemSetup>,
 }
 
 impl LineSetup {
@@ -75,6 +80,7 @@ impl LineSetup {
             carrier: CarrierRule::Auto,
             hang_up: false,
             low_latency: true,
+            modem: None,
         }
     }
 }
@@ -203,14 +209,23 @@ pub(super) enum LineReport {
         signals: DeviceSignals,
         /// What is not as it was asked for, in words.
         remarks: Vec<String>,
+        /// What the line carries, where a modem told it.
+        rate: Option<BitRate>,
         /// Whether this is worth a word.
         news: bool,
     },
-    /// The device is not open.
+    /// The device is not open, or its modem has no call.
     Waiting {
         /// Why, in words.
         problem: String,
         /// Whether this is worth a word: it was not said yet.
+        news: bool,
+    },
+    /// How the modem is, in words.
+    Modem {
+        /// The words.
+        status: String,
+        /// Whether they are worth a word.
         news: bool,
     },
     /// The signals changed.

@@ -64,6 +64,23 @@ pub(super) enum Problem {
     NotBinary { device: String },
 }
 
+impl Problem {
+    /// The words where nobody waits or tries again.
+    pub(super) fn at_once(&self) -> String {
+        let mut words = self.to_string();
+        for waiting in [
+            "; waiting for it",
+            "; waiting until the device is free",
+            "; trying it again",
+            "; trying again",
+            "; connecting again",
+        ] {
+            words = words.replace(waiting, "");
+        }
+        words
+    }
+}
+
 /// How to get the permission to open a device of that group.
 pub(super) fn permission_hint(group: Option<&str>) -> String {
     match group {
@@ -95,6 +112,10 @@ mod tests {
         assert_eq!(
             busy.to_string(),
             "/dev/ttyUSB0 is in use by process 812 (minicom). Stop it; waiting until the device is free"
+        );
+        assert_eq!(
+            busy.at_once(),
+            "/dev/ttyUSB0 is in use by process 812 (minicom). Stop it"
         );
         let denied = Problem::Denied {
             device,

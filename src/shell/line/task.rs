@@ -3,28 +3,33 @@
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::device::{self, Memory, Moved, OpenDevice, Opened};
+use super::modem::Modem;
 use super::problem::Problem;
 use super::reconnect::Reconnect;
 use super::{DeviceSignals, LineReport, LineSetup};
+use crate::modem::Event;
 use crate::proto::config::LineId;
+use crate::proto::time::BitRate;
 
 /// Runs one line until the driver drops its end of a channel. Then what was handed over gets a
-/// moment to leave.
+/// moment to leave, and a modem hangs up. `link` says whether the link over the line is up.
 pub(in crate::shell) async fn run(
     line: LineId,
     setup: LineSetup,
     reports: mpsc::Sender<(LineId, LineReport)>,
     chunks: mpsc::Receiver<Vec<u8>>,
+    link: watch::Receiver<bool>,
 ) {
     let mut task = LineTask {
         line,
         setup,
         reports,
         chunks,
+        link,
         reconnect: Reconnect::default(),
         memory: Memory::default(),
     };
@@ -36,11 +41,20 @@ struct Ended;
 
 enum Never {}
 
+/// Why nothing is carried any more.
+enum End {
+    /// The device is lost.
+    Device(Problem),
+    /// The modem has no call any more.
+    Call,
+}
+
 struct LineTask {
     line: LineId,
     setup: LineSetup,
     reports: mpsc::Sender<(LineId, LineReport)>,
     chunks: mpsc::Receiver<Vec<u8>>,
+    link: watch::Receiver<bool>,
     reconnect: Reconnect,
     memory: Memory,
 }
@@ -81,30 +95,121 @@ impl LineTask {
     async fn use_device(&mut self, opened: Opened) -> Result<Problem, Ended> {
         let Opened {
             mut device,
-            remarks,
+            mut remarks,
         } = opened;
         let since = Instant::now();
         self.memory = device.memory();
-        let signals = device.signals();
-        let news = self.reconnect.is_news(OPENED);
-        self.report(LineReport::Opened {
-            signals,
-            remarks,
-            news,
-        })
-        .await?;
-        let problem = self.carry(&mut device, signals).await?;
+        let mut modem = Modem::of(&self.setup, self.link.clone());
+        let problem = loop {
+            let rate = match &mut modem {
+                Some(modem) => match self.call(modem, &mut device).await? {
+                    Ok(rate) => rate,
+                    Err(problem) => break problem,
+                },
+                None => None,
+            };
+            let signals = device.signals();
+            let news = self.reconnect.is_news(OPENED);
+            self.report(LineReport::Opened {
+                signals,
+                remarks: std::mem::take(&mut remarks),
+                rate,
+                news,
+            })
+            .await?;
+            match self.carry(&mut device, signals, modem.as_mut()).await? {
+                End::Device(problem) => break problem,
+                // The modem says why before long.
+                End::Call => {
+                    let problem = modem.as_ref().map(Modem::status).unwrap_or_default();
+                    let news = false;
+                    self.report(LineReport::Waiting { problem, news }).await?;
+                }
+            }
+        };
         self.memory = device.memory();
         self.reconnect.was_open(since.elapsed());
         Ok(problem)
     }
 
-    /// Carries bytes until the device is lost.
+    /// Lets the modem go on until there is a call. Gives the rate of the line, where that is known.
+    async fn call(
+        &mut self,
+        modem: &mut Modem,
+        device: &mut OpenDevice,
+    ) -> Result<Result<Option<BitRate>, Problem>, Ended> {
+        modem.start(device);
+        let mut rate = None;
+        loop {
+            let event = match modem.next_event(device).await {
+                Ok(event) => event,
+                Err(error) => return Ok(Err(device.lost(&self.setup.device, error))),
+            };
+            match event {
+                Some(Event::Connected(connection)) => {
+                    rate = modem.rate(&connection);
+                    self.say_of_modem(modem.status(), true).await?;
+                }
+                Some(event) => self.take_event(event, modem).await?,
+                None if modem.is_online() => return Ok(Ok(rate)),
+                None => match self.dropping_chunks(modem.step(device)).await {
+                    Ok(Ok(())) => {}
+                    Ok(Err(error)) => return Ok(Err(device.lost(&self.setup.device, error))),
+                    Err(Ended) => {
+                        modem.hang_up(device).await;
+                        self.hang_up(device).await;
+                        return Err(Ended);
+                    }
+                },
+            }
+        }
+    }
+
+    async fn take_event(&mut self, event: Event, modem: &Modem) -> Result<(), Ended> {
+        match event {
+            Event::Changed => self.say_of_modem(modem.status(), false).await,
+            Event::Calling(words) => self.say_of_modem(words, true).await,
+            Event::Failed(failure) => {
+                let problem = failure.to_string();
+                let news = self.reconnect.is_news(&problem);
+                self.report(LineReport::Waiting { problem, news }).await
+            }
+            Event::GaveUp => {
+                let problem = format!(
+                    "{}; nothing more is tried. Start the link again when the fault is found",
+                    modem.status()
+                );
+                let news = true;
+                self.report(LineReport::Waiting { problem, news }).await
+            }
+            Event::Note(note) => {
+                let words = note.to_string();
+                let news = self.reconnect.is_news(&words);
+                self.say_of_modem(words, news).await
+            }
+            Event::Sent(line) => {
+                tracing::debug!("{}: to the modem: {line}", self.setup.device);
+                Ok(())
+            }
+            Event::Heard(line) => {
+                tracing::debug!("{}: from the modem: {line}", self.setup.device);
+                Ok(())
+            }
+            Event::Dtr(_) | Event::Connected(_) | Event::HungUp => Ok(()),
+        }
+    }
+
+    async fn say_of_modem(&mut self, status: String, news: bool) -> Result<(), Ended> {
+        self.report(LineReport::Modem { status, news }).await
+    }
+
+    /// Carries bytes until the device is lost, or the modem's call is over.
     async fn carry(
         &mut self,
         device: &mut OpenDevice,
         mut signals: DeviceSignals,
-    ) -> Result<Problem, Ended> {
+        mut modem: Option<&mut Modem>,
+    ) -> Result<End, Ended> {
         let mut output: Vec<u8> = Vec::new();
         let mut input = [0; LARGEST_READ];
         let mut look = interval(LOOK_AT_SIGNALS);
@@ -114,6 +219,12 @@ impl LineTask {
         let mut errors = None;
         let mut gauge = Gauge::default();
         loop {
+            if modem.as_ref().is_some_and(|modem| !modem.is_online()) {
+                if !output.is_empty() {
+                    self.report(LineReport::Room { queued: None }).await?;
+                }
+                return Ok(End::Call);
+            }
             let (writable, hold) = match device.room() {
                 _ if output.is_empty() => (0, None),
                 Ok(room) => (room.min(output.len()), None),
@@ -128,6 +239,9 @@ impl LineTask {
                     }
                     None => {
                         finish(device, &output).await;
+                        if let Some(modem) = modem {
+                            modem.hang_up(device).await;
+                        }
                         self.hang_up(device).await;
                         return Err(Ended);
                     }
@@ -140,6 +254,7 @@ impl LineTask {
                     continue;
                 }
                 _ = look.tick(), if device.watches_signals() => Ok(Moved::Signals),
+                () = wake(modem.as_deref_mut()) => continue,
                 _ = count.tick(), if device.counts_errors() => {
                     let before = errors;
                     errors = device.errors();
@@ -152,6 +267,9 @@ impl LineTask {
             match moved {
                 Ok(Moved::In(length)) => {
                     let bytes = input[..length].to_vec();
+                    if let Some(modem) = &mut modem {
+                        modem.heard(&bytes);
+                    }
                     self.report(LineReport::Bytes(bytes)).await?;
                 }
                 Ok(Moved::Out(length)) => {
@@ -164,6 +282,9 @@ impl LineTask {
                 Ok(Moved::Signals) => {
                     let before = std::mem::replace(&mut signals, device.signals());
                     if before != signals {
+                        if let Some(modem) = &mut modem {
+                            modem.look(device);
+                        }
                         self.report(LineReport::Signals(signals)).await?;
                     }
                     if signals.relied_on.clear_to_send == Some(false) {
@@ -174,7 +295,7 @@ impl LineTask {
                     if !output.is_empty() {
                         self.report(LineReport::Room { queued: None }).await?;
                     }
-                    return Ok(device.lost(&self.setup.device, error));
+                    return Ok(End::Device(device.lost(&self.setup.device, error)));
                 }
             }
         }
@@ -195,6 +316,14 @@ impl LineTask {
             Ok(Err(error)) => tracing::debug!("{}: DTR stays on: {error}", self.setup.device),
             Err(_elapsed) => tracing::debug!("{}: DTR stays on", self.setup.device),
         }
+    }
+}
+
+/// Waits for what a modem in a call wants; for ever, where there is none.
+async fn wake(modem: Option<&mut Modem>) {
+    match modem {
+        Some(modem) => modem.wake().await,
+        None => std::future::pending().await,
     }
 }
 

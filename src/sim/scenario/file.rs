@@ -11,7 +11,7 @@ use serde::de::value::MapAccessDeserializer;
 use serde::de::{Error, MapAccess, Unexpected, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::{Change, Conditions, Directions, Scenario, Weather};
+use super::{Change, Conditions, Directions, ModemChange, Scenario, Weather};
 use crate::proto::time::{BitRate, Duration};
 use crate::sim::{Bursts, Fault, LineModelConfig, Noise, Side, Wiring};
 
@@ -52,6 +52,27 @@ struct FileChange {
     cut: Option<bool>,
     eats_xon_xoff: Option<bool>,
     loops_back: Option<bool>,
+    modems: Option<BothModems>,
+    modem_a: Option<OneModem>,
+    modem_b: Option<OneModem>,
+}
+
+/// What both modems do.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum BothModems {
+    Retrain,
+    HangUp,
+}
+
+/// What is done to a modem.
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum OneModem {
+    On,
+    Off,
+    PluggedIn,
+    Pulled,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -71,6 +92,7 @@ impl From<File> for Scenario {
             buffer: file.buffer.map_or(LineModelConfig::BUFFER, |bytes| bytes.0),
             start: Conditions::clean(file.rate.0),
             changes: Vec::new(),
+            modem_changes: Vec::new(),
         };
         scenario.fix(Weather {
             rate: None,
@@ -84,9 +106,34 @@ impl From<File> for Scenario {
             wiring: file.loops_back.map(wiring),
         });
         for change in file.change {
-            scenario.add(change.into());
+            for what in change.of_modems() {
+                scenario.add_modem_change(change.at.0, what);
+            }
+            let change = Change::from(change);
+            if change.what != Weather::default() {
+                scenario.add(change);
+            }
         }
         scenario
+    }
+}
+
+impl FileChange {
+    fn of_modems(&self) -> Vec<ModemChange> {
+        let both = self.modems.map(|modems| match modems {
+            BothModems::Retrain => ModemChange::Retrain,
+            BothModems::HangUp => ModemChange::HangUp,
+        });
+        let one = |side, modem: Option<OneModem>| {
+            modem.map(|modem| match modem {
+                OneModem::On => ModemChange::Power(side, true),
+                OneModem::Off => ModemChange::Power(side, false),
+                OneModem::PluggedIn => ModemChange::Plugged(side, true),
+                OneModem::Pulled => ModemChange::Plugged(side, false),
+            })
+        };
+        let changes = [both, one(Side::A, self.modem_a), one(Side::B, self.modem_b)];
+        changes.into_iter().flatten().collect()
     }
 }
 

@@ -196,3 +196,40 @@ fn a_change_does_not_begin_the_noise_again_that_it_leaves_as_it_is() {
     assert_eq!(arrived[0], arrived[1]);
     assert!(arrived[0] != sent);
 }
+
+#[test]
+fn what_happens_to_modems_is_kept_apart_and_counted() {
+    let scenario = read(
+        "[[change]]\nat = 5\nmodems = \"retrain\"\nmodem_b = \"off\"\n\
+         [[change]]\nat = 3\nmodem_a = \"pulled\"\ncut = true\n\
+         [[change]]\nat = 9\nmodem_a = \"plugged-in\"\nmodem_b = \"on\"\nmodems = \"hang-up\"\n",
+    )
+    .unwrap();
+    let between = |from, to| -> Vec<ModemChange> {
+        let changes = scenario.modem_changes(at(from), at(to));
+        changes.collect()
+    };
+    assert_eq!(
+        between(3.0, 5.0),
+        [
+            ModemChange::Plugged(Side::A, false),
+            ModemChange::Retrain,
+            ModemChange::Power(Side::B, false)
+        ]
+    );
+    assert_eq!(between(5.1, 8.9), []);
+    assert_eq!(
+        between(9.0, 9.0),
+        [
+            ModemChange::HangUp,
+            ModemChange::Plugged(Side::A, true),
+            ModemChange::Power(Side::B, true)
+        ]
+    );
+    assert!(scenario.needs_modems() && !read("cut = true").unwrap().needs_modems());
+    assert_eq!((scenario.changes(), scenario.last_change()), (7, secs(9.0)));
+    assert_eq!(scenario.next_change(at(3.0)), Some(at(5.0)));
+    assert!(scenario.conditions(Side::A, at(4.0)).cut);
+    assert!(read("[[change]]\nat = 5\nmodem_a = \"broken\"\n").is_err());
+    assert!(read("modem_a = \"off\"\n").is_err());
+}

@@ -13,10 +13,11 @@ use clap::Args;
 use rustix::fs::Access;
 use serde::Serialize;
 
-use copperlink::shell::{Deliver, Device, LinkSetup};
+use copperlink::shell::{Deliver, Device, LinkSetup, ModemLine};
 
+use super::block_on;
 use crate::outcome::{Failure, Verdict};
-use crate::report::{self, setup::SetupReport};
+use crate::report::{self, modem::ReadReport, setup::SetupReport};
 use crate::settings::{self, ProblemFacts};
 
 /// Check a settings file, and what it needs of this machine
@@ -27,6 +28,10 @@ use crate::settings::{self, ProblemFacts};
 pub(crate) struct Check {
     /// The settings file
     file: PathBuf,
+    /// Also read the settings of each modem, and name those that are not as in its profile; the link
+    /// must not run
+    #[arg(long)]
+    modem: bool,
     /// Print the facts as JSON
     #[arg(long)]
     json: bool,
@@ -47,14 +52,41 @@ impl Check {
             Err(error) => return Err(error.into()),
         };
         let file = self.file.display().to_string();
-        let report = SetupReport::new(file, &setup, warnings(&setup));
+        let mut report = SetupReport::new(file, &setup, warnings(&setup));
+        if self.modem {
+            report.modems = Some(block_on(read_modems(&setup))?);
+        }
         if self.json {
             report::print_json(&report)?;
         } else {
             report::print(&report.text())?;
         }
-        Ok(Verdict::Done)
+        let modems = report.modems.iter().flatten();
+        Ok(match modems.map(|modem| modem.differ).sum() {
+            0 => Verdict::Done,
+            _ => Verdict::Failed,
+        })
     }
+}
+
+/// Reads the settings of the modems.
+async fn read_modems(setup: &LinkSetup) -> Result<Vec<ReadReport>, Failure> {
+    let mut reports = Vec::new();
+    for line in setup.lines.iter() {
+        let Some(modem) = &line.modem else {
+            continue;
+        };
+        let device = line.device.to_string();
+        let profile = modem.profile.description.clone();
+        let mut line = ModemLine::open(line.clone())
+            .await
+            .map_err(Failure::cannot_run)?;
+        let findings = line.read_settings().await.map_err(Failure::cannot_run)?;
+        let findings =
+            findings.map_err(|failure| Failure::CannotRun(format!("{device}: {failure}")))?;
+        reports.push(ReadReport::new(device, profile, findings));
+    }
+    Ok(reports)
 }
 
 /// What is wrong with a settings file; beside [`SetupReport`], which says what is in a good one.

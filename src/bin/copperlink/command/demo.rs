@@ -23,7 +23,7 @@ use copperlink::shell::Snapshot;
 use copperlink::sim::{Fault, Scenario, Side};
 
 use super::block_on;
-use super::line_args::{LineArgs, no_ports};
+use super::line_args::{LineArgs, no_ports, without_modems};
 use crate::call::{
     ChannelPlan, Flow, FlowResult, Phase, Progress, Site, plan_generated, plan_recorded,
 };
@@ -64,7 +64,7 @@ impl Demo {
             })?),
             None => None,
         };
-        let scenario = self.line.scenario()?;
+        let scenario = without_modems(self.line.scenario()?)?;
         let told = told(&scenario);
         let whole = self.whole(&scenario);
         block_on(async {

@@ -45,6 +45,21 @@ impl LineArgs {
     }
 }
 
+/// A line for programs or links without modems between them.
+///
+/// # Errors
+/// When something happens to it that only modems can have.
+pub(super) fn without_modems(scenario: Scenario) -> Result<Scenario, Failure> {
+    if scenario.needs_modems() {
+        return Err(Failure::CannotRun(
+            "something happens to this line that only modems can have (`modems`, `modem_a`, \
+             `modem_b`). Use it with `copperlink simulate --modem`, or take these changes out"
+                .into(),
+        ));
+    }
+    Ok(scenario)
+}
+
 /// The two ports of a line could not be made.
 pub(super) fn no_ports(error: io::Error) -> Failure {
     Failure::CannotRun(format!("no pseudo terminals can be had: {error}"))

@@ -8,7 +8,9 @@ use crate::outcome::{Failure, Verdict};
 
 mod check;
 mod demo;
+mod dial;
 mod line_args;
+mod modem_args;
 mod ports;
 mod run;
 mod simulate;
@@ -21,7 +23,8 @@ pub(crate) enum Command {
     Check(check::Check),
     Ports(ports::Ports),
     Status(status::Status),
-    Simulate(simulate::Simulate),
+    Dial(dial::Dial),
+    Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
 }
 
@@ -46,6 +49,7 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
+            Self::Dial(dial) => dial.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
         }

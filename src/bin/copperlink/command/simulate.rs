@@ -13,26 +13,31 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 
 use copperlink::sim::scenario::{Directions, Weather};
-use copperlink::sim::{Bursts, Fault, Scenario, Side, Wiring};
+use copperlink::sim::{Bursts, Fault, Modems, Scenario, Side, Wiring};
 
 use super::block_on;
-use super::line_args::{LineArgs, no_ports, parse_share};
+use super::line_args::{LineArgs, no_ports, parse_share, without_modems};
+use super::modem_args::{ModemArgs, Plan};
 use crate::lines;
 use crate::outcome::{Failure, Verdict};
 use crate::report;
 use crate::report::ways::{self, Way};
 use crate::simulated_line::{DirectionStats, SimulatedLine};
+use crate::simulated_modems::SimulatedModems;
 use crate::stop::StopSignals;
 
 /// Simulate a line between two pseudo terminals
 ///
 /// Prints the two ports, which other programs open as serial ports, and carries bytes between
 /// them until ctrl-C or SIGTERM. The times of a line count from there. When the programs set their ports to different speeds, the bytes
-/// arrive garbled, as they would over wires.
+/// arrive garbled, as they would over wires. With --modem there is a modem behind each port, and the
+/// line is the telephone line between them: its times, rate, noise and cuts are those of --line.
 #[derive(Debug, Args)]
 pub(crate) struct Simulate {
     #[command(flatten)]
     line: LineArgs,
+    #[command(flatten)]
+    modems: ModemArgs,
     /// Show the lines that have a name, and do nothing else
     #[arg(long)]
     list: bool,
@@ -98,36 +103,78 @@ impl Simulate {
             return Ok(Verdict::Done);
         }
         let scenario = self.scenario()?;
+        match self.modems.plan(&scenario) {
+            Some(plan) => self.run_modems(scenario, plan),
+            None => self.run_line(without_modems(scenario)?),
+        }
+    }
+
+    fn run_line(&self, scenario: Scenario) -> Result<Verdict, Failure> {
         block_on(async {
             // Before anything is printed: whoever reads the ports may stop us at once.
-            let mut stop = StopSignals::listen()?;
+            let stop = StopSignals::listen()?;
             let mut line = SimulatedLine::open(scenario, self.line.seed).map_err(no_ports)?;
             let ports = line.paths().map(Path::to_path_buf);
-            let wanted = [&self.link_a, &self.link_b];
-            let mut links = Vec::new();
-            for (port, wanted) in ports.iter().zip(wanted) {
-                if let Some(path) = wanted {
-                    links.push(StableName::make(path, port, &ports)?);
-                }
-            }
-            let [a, b] = &ports;
-            report::print(&format!("A {}\nB {}\n", a.display(), b.display()))?;
-            let end = async {
-                match self.seconds {
-                    Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
-                    None => std::future::pending().await,
-                }
-            };
-            tokio::select! {
-                ended = line.run() => ended.map_err(|error| {
-                    Failure::Broke(format!("a pseudo terminal failed: {error}"))
-                })?,
-                () = stop.next() => {}
-                () = end => {}
-            }
-            drop(links);
+            self.play(stop, &ports, "", line.run()).await?;
             self.report(line.stats())
         })
+    }
+
+    fn run_modems(&self, scenario: Scenario, plan: Plan) -> Result<Verdict, Failure> {
+        block_on(async {
+            let stop = StopSignals::listen()?;
+            let words = match self.json {
+                true => String::new(),
+                false => report::simulated_modems::numbers(&plan.between),
+            };
+            let facts = report::simulated_modems::Setup::of(&plan.modems, &plan.between);
+            let modems = Modems::new(plan.modems, plan.between, scenario, self.line.seed);
+            let mut modems = SimulatedModems::open(modems).map_err(no_ports)?;
+            let ports = modems.paths().map(Path::to_path_buf);
+            let run = modems.run(|at, side, event| {
+                if !self.json && report::simulated_modems::tell(at, side, event).is_err() {
+                    tracing::debug!("nobody reads what the modems do");
+                }
+            });
+            self.play(stop, &ports, &words, run).await?;
+            let connected = Side::BOTH.map(|side| modems.is_connected(side));
+            report::simulated_modems::show(&facts, connected, modems.stats(), self.json)?;
+            Ok(Verdict::Done)
+        })
+    }
+
+    /// Prints the ports and `words`, and lets it run until it is told to stop.
+    async fn play(
+        &self,
+        mut stop: StopSignals,
+        ports: &[PathBuf; 2],
+        words: &str,
+        run: impl Future<Output = io::Result<()>>,
+    ) -> Result<(), Failure> {
+        let wanted = [&self.link_a, &self.link_b];
+        let mut links = Vec::new();
+        for (port, wanted) in ports.iter().zip(wanted) {
+            if let Some(path) = wanted {
+                links.push(StableName::make(path, port, ports)?);
+            }
+        }
+        let [a, b] = ports;
+        report::print(&format!("A {}\nB {}\n{words}", a.display(), b.display()))?;
+        let end = async {
+            match self.seconds {
+                Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = run => ended.map_err(|error| {
+                Failure::Broke(format!("a pseudo terminal failed: {error}"))
+            })?,
+            () = stop.next() => {}
+            () = end => {}
+        }
+        drop(links);
+        Ok(())
     }
 
     /// The line, with what the options say in place of what it says itself.

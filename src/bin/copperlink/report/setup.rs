@@ -5,10 +5,12 @@ use std::net::{IpAddr, SocketAddr};
 
 use serde::Serialize;
 
+use copperlink::modem::{Role, Way};
 use copperlink::proto::config::{ChannelConfig, PortKind};
-use copperlink::shell::{Deliver, LinkSetup, PortSetup};
+use copperlink::shell::{Deliver, LinkSetup, ModemSetup, PortSetup};
 
 use super::Table;
+use super::modem::ReadReport;
 
 /// A setup and what is noteworthy about it.
 #[derive(Debug, Serialize)]
@@ -19,6 +21,9 @@ pub(crate) struct SetupReport {
     lines: Vec<Line>,
     channels: Vec<Channel>,
     warnings: Vec<String>,
+    /// What the modems say of their settings, where they were asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) modems: Option<Vec<ReadReport>>,
 }
 
 #[derive(Debug, Serialize)]
@@ -27,6 +32,8 @@ struct Line {
     baud: u32,
     rate: u32,
     flow: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    modem: Option<String>,
 }
 
 #[derive(Debug, Serialize)]
@@ -60,6 +67,7 @@ impl SetupReport {
             baud: line.baud,
             rate: config.rate.bits_per_second(),
             flow: line.flow.to_string(),
+            modem: line.modem.as_ref().map(modem_words),
         });
         let channels = setup.config.channels.iter();
         Self {
@@ -69,6 +77,7 @@ impl SetupReport {
             lines: lines.collect(),
             channels: channels.map(|c| Channel::new(c, &setup.ports)).collect(),
             warnings,
+            modems: None,
         }
     }
 
@@ -115,12 +124,20 @@ impl SetupReport {
             }
         }
         let mut out = format!("{}: good\n\nLINK {}\n{lines}", self.file, self.link);
+        for line in &self.lines {
+            if let Some(modem) = &line.modem {
+                let _ = writeln!(out, " {}: {modem}", line.device);
+            }
+        }
         let _ = write!(out, "\nCHANNELS\n{channels}");
         if !self.warnings.is_empty() {
             out.push_str("\nWARNINGS\n");
         }
         for warning in &self.warnings {
             let _ = writeln!(out, "  {warning}");
+        }
+        for modem in self.modems.iter().flatten() {
+            let _ = write!(out, "\n{}", modem.text());
         }
         out
     }
@@ -160,6 +177,25 @@ impl Port {
             open_to: open_to(setup.listen.ip()),
         }
     }
+}
+
+/// The modem of a line, and how its call comes about.
+fn modem_words(modem: &ModemSetup) -> String {
+    let way = match &modem.way {
+        Way::Dial(number) => match modem.redial.attempts {
+            Some(attempts) => format!("dials {number}, {attempts} times at most"),
+            None => format!("dials {number}"),
+        },
+        Way::Answer { rings: 1 } => "answers a call".to_owned(),
+        Way::Answer { rings } => format!("answers a call after {rings} rings"),
+        Way::Leased => match modem.role {
+            Some(Role::Originate) => "originates".to_owned(),
+            Some(Role::Answer) => "answers".to_owned(),
+            None => "waits for the carrier".to_owned(),
+        },
+        Way::Direct => "is not asked".to_owned(),
+    };
+    format!("{}; {way}", modem.profile.description)
 }
 
 /// Who can send to a socket that listens on this address.

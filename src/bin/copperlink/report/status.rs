@@ -6,6 +6,7 @@
 //! LINE ttyUSB0: up
 //!   trouble: …
 //!   device /dev/ttyUSB0, 115200 bit/s, flow hardware, open
+//!   modem connected at 33600 bit/s, V.34, V.42, no compression
 //!   pace 33600 bit/s, round trip 24.1 ms, 3.1 ms waiting below
 //!   sent 1.2 MB in 10000 frames, 3 lost, 900 interrupted
 //!   received 1.1 MB in 9990 good frames, 3 joined, 5 bad; cut 0 times
@@ -87,6 +88,8 @@ struct Device {
     state: String,
     clear_to_send: Option<bool>,
     problem: Option<String>,
+    /// Links of before modems were dialled do not tell.
+    modem: Option<String>,
     /// Links of before these were looked at do not tell.
     carrier: Option<bool>,
     signals: Option<Signals>,
@@ -347,6 +350,9 @@ fn line_words(line: &Line, device: &Device) -> String {
         "  device {}, {} bit/s, flow {}, {}{held_off}{carrier}",
         device.device, device.baud, device.flow, device.state
     );
+    if let Some(modem) = &device.modem {
+        let _ = writeln!(out, "  modem {modem}");
+    }
     out += &port_words(device);
     if let Some(problem) = problem {
         let _ = writeln!(out, "  problem: {problem}");

@@ -18,6 +18,7 @@ use problem::Problem;
 pub(crate) use problem::{ProblemFacts, SettingsError};
 
 mod conflicts;
+mod modem;
 mod problem;
 mod raw;
 mod resolve;
@@ -28,7 +29,8 @@ mod resolve;
 /// When it cannot be read, or with everything that is wrong in it.
 pub(crate) fn load(path: &Path) -> Result<LinkSetup, SettingsError> {
     let text = read_text("settings", path)?;
-    parse(&text).map_err(|problems| SettingsError::Wrong {
+    let folder = path.parent().unwrap_or(Path::new(""));
+    parse(&text, folder).map_err(|problems| SettingsError::Wrong {
         path: path.display().to_string(),
         text,
         problems,
@@ -69,14 +71,14 @@ pub(crate) fn read_text(kind: &'static str, path: &Path) -> Result<String, Setti
     })
 }
 
-/// Understands the text of a settings file.
+/// Understands the text of a settings file that lies in `folder`.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the text.
-fn parse(text: &str) -> Result<LinkSetup, Vec<Problem>> {
+fn parse(text: &str, folder: &Path) -> Result<LinkSetup, Vec<Problem>> {
     let mut problems = Vec::new();
     let file = raw::read(text, &mut problems);
-    let plan = resolve::resolve(&file, &mut problems);
+    let plan = resolve::resolve(&file, folder, &mut problems);
     find_conflicts(&plan, &mut problems);
     problems.sort_by_key(|problem| problem.at.start);
     match plan.finish() {

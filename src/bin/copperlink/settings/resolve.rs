@@ -5,14 +5,16 @@
 
 use std::net::SocketAddr;
 use std::ops::{Range, RangeInclusive};
+use std::path::Path;
 use std::time::Duration;
 
 use toml::Spanned;
 
+use copperlink::modem::Use;
 use copperlink::proto::config::{ChannelConfig, Class, LineConfig, LinkConfig, Port};
 use copperlink::proto::time::BitRate;
 use copperlink::shell::{
-    self, CarrierRule, Deliver, Device, Flow, LineSetup, LinkSetup, PortSetup, status,
+    self, CarrierRule, Deliver, Device, Flow, LineSetup, LinkSetup, ModemSetup, PortSetup, status,
 };
 
 use super::problem::Problem;
@@ -116,8 +118,8 @@ pub(super) fn next_port(mut address: SocketAddr) -> Option<SocketAddr> {
     Some(address)
 }
 
-/// Understands a file as far as that is possible.
-pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
+/// Understands a file as far as that is possible. `folder` is where it lies.
+pub(super) fn resolve(file: &RawFile, folder: &Path, problems: &mut Vec<Problem>) -> Plan {
     let complete = file.unreadable == 0 && problems.is_empty();
     if complete {
         for (missing, header) in [
@@ -131,7 +133,7 @@ pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
             }
         }
     }
-    let mut words = Words { problems };
+    let mut words = Words { folder, problems };
     Plan {
         name: file.link.as_ref().and_then(|link| words.name(&link.name)),
         status: file.link.as_ref().is_some_and(|link| link.status),
@@ -141,7 +143,9 @@ pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
 }
 
 /// Turns the words of the file into types, and takes down what cannot be turned.
-struct Words<'a> {
+pub(super) struct Words<'a> {
+    /// Where the file lies.
+    folder: &'a Path,
     problems: &'a mut Vec<Problem>,
 }
 
@@ -166,13 +170,8 @@ impl Words<'_> {
                 Problem::new(place.span(), what, expected).with_other(raw.baud.span(), "the baud"),
             );
         }
-        if let Some(modem) = &raw.modem {
-            self.refuse::<(), _>(
-                modem,
-                "modem profiles are not yet available in this version",
-                "expected no `modem`: set the modem up beforehand, for a leased line",
-            );
-        }
+        let folder = self.folder;
+        let modem = self.modem(raw, folder);
         let flow = self.flow(raw.flow.as_ref());
         let carrier = self.carrier(raw.carrier.as_ref());
         if let Some(device) = &device {
@@ -183,6 +182,10 @@ impl Words<'_> {
             let mut config = LineConfig::new(line_name(&device), rate?);
             config.avoid_xon_xoff = flow == Flow::Software;
             let mut setup = LineSetup::new(device, baud.bits_per_second(), flow);
+            setup.modem = modem?;
+            // A call that nobody holds any more is to end.
+            let is_dialled = |modem: &ModemSetup| modem.profile.purpose == Use::Dial;
+            setup.hang_up = setup.modem.as_ref().is_some_and(is_dialled);
             setup.carrier = carrier?;
             if let Some(hang_up) = &raw.hang_up {
                 setup.hang_up = *hang_up.get_ref();
@@ -420,7 +423,7 @@ impl Words<'_> {
         BitRate::new(u32::try_from(number).ok()?)
     }
 
-    fn number(
+    pub(super) fn number(
         &mut self,
         raw: &Spanned<i64>,
         range: RangeInclusive<i64>,
@@ -440,7 +443,7 @@ impl Words<'_> {
     }
 
     /// Takes down that a value cannot be used.
-    fn refuse<T, V>(
+    pub(super) fn refuse<T, V>(
         &mut self,
         value: &Spanned<V>,
         what: impl Into<String>,

@@ -31,6 +31,11 @@ listen = "127.0.0.1:5006"
 deliver = "auto"
 "#;
 
+/// As of a file in the folder of the tests.
+fn parse(text: &str) -> Result<LinkSetup, Vec<Problem>> {
+    super::parse(text, Path::new(""))
+}
+
 /// The problems of the good text after one replacement, as plain lines.
 fn words_after(from: &str, to: &str) -> String {
     assert!(GOOD.contains(from), "{from:?} is not in the good text");
@@ -413,6 +418,144 @@ fn a_drawing_shows_the_line_of_the_file() {
     assert!(drawn.contains("room.toml:6:8"), "{drawn}");
     assert!(drawn.contains("baud = 1"), "{drawn}");
     assert!(!drawn.contains('\u{1b}'), "{drawn}");
+}
+
+/// The good text with a modem.
+fn with_modem(keys: &str) -> String {
+    GOOD.replacen("rate = 33600", keys, 1)
+}
+
+#[test]
+fn a_modem_calls_answers_or_is_on_a_leased_line() {
+    use copperlink::modem::{Redial, Role, Use, Way};
+
+    let modem = |keys: &str| {
+        let setup = parse(&with_modem(keys)).unwrap();
+        setup.lines[0].clone()
+    };
+    assert_eq!(modem("modem = \"none\"").modem, None);
+    assert_eq!(modem("modem = \"direct\"").modem, None);
+    let line = modem("modem = \"courier\"\ndial = \"0,123 456\"\nredial = 3\nhang_up_after = 30");
+    let dialled = line.modem.unwrap();
+    assert_eq!(dialled.way, Way::Dial("0,123456".parse().unwrap()));
+    assert_eq!(dialled.redial.attempts, Some(3));
+    assert_eq!(dialled.dead_after, Duration::from_secs(30));
+    assert!(dialled.believes_rate && line.hang_up);
+    let dialled = modem("modem = \"courier\"\ndial = \"1\"\nredial = 0\nrate = 33600")
+        .modem
+        .unwrap();
+    assert_eq!(dialled.redial.attempts, None);
+    assert!(!dialled.believes_rate, "the settings have a rate");
+    let answers = modem("modem = \"multitech\"\nanswer = 2").modem.unwrap();
+    assert_eq!(
+        (answers.way, answers.redial),
+        (Way::Answer { rings: 2 }, Redial::FREE)
+    );
+    let leased = modem("modem = \"multitech-leased\"\nrole = \"answer\"");
+    assert!(!leased.hang_up, "a restart leaves the pair connected");
+    let leased = leased.modem.unwrap();
+    assert_eq!((leased.role, leased.way), (Some(Role::Answer), Way::Leased));
+    assert_eq!(leased.profile.purpose, Use::Leased);
+    assert_eq!(
+        modem("modem = \"courier-leased\"").modem.unwrap().role,
+        None
+    );
+}
+
+#[test]
+fn what_a_modem_lacks_or_cannot_have_is_said() {
+    for (keys, words) in [
+        (
+            "modem = \"curier\"",
+            "f:7:9: there is no modem profile \"curier\"; expected one of courier, ",
+        ),
+        (
+            "modem = \"courier\"",
+            "f:7:9: the profile \"courier\" is for a telephone line, and nobody calls; expected `dial",
+        ),
+        (
+            "modem = \"courier\"\ndial = \"12\"\nanswer = true",
+            "f:9:10: one end dials and the other answers",
+        ),
+        (
+            "modem = \"courier\"\ndial = \"12x\"",
+            "f:8:8: \"12x\" is no number: 'x' cannot be dialled; expected digits",
+        ),
+        (
+            "modem = \"courier\"\ndial = \"+49\"",
+            "write the digits of the international prefix",
+        ),
+        (
+            "modem = \"courier\"\nanswer = false",
+            "f:8:10: `answer` cannot be false; expected true, or the rings to wait for, 1 to 20",
+        ),
+        ("modem = \"courier\"\nanswer = 21", "`answer` cannot be 21"),
+        (
+            "modem = \"courier\"\nanswer = true\nredial = 3",
+            "f:9:10: this end does not dial",
+        ),
+        (
+            "modem = \"courier\"\ndial = \"1\"\nredial = -1",
+            "a `redial` of -1 calls is impossible; expected 0 to 1000 calls",
+        ),
+        (
+            "modem = \"courier\"\ndial = \"1\"\nhang_up_after = 5",
+            "`hang_up_after` 5 s is impossible; expected 10 to 86400 s",
+        ),
+        (
+            "modem = \"courier\"\ndial = \"1\"\nrole = \"answer\"",
+            "f:9:8: `role` has no meaning here; expected no `role`: who dials originates",
+        ),
+        (
+            "modem = \"multitech-leased\"",
+            "f:7:9: the profile \"multitech-leased\" must know which end this is; expected `role = ",
+        ),
+        (
+            "modem = \"multitech-leased\"\nrole = \"both\"",
+            "f:8:8: there is no role \"both\"",
+        ),
+        (
+            "modem = \"courier-leased\"\nrole = \"answer\"",
+            "f:8:8: the profile \"courier-leased\" sets no role",
+        ),
+        (
+            "modem = \"courier-leased\"\ndial = \"1\"",
+            "f:8:8: `dial` has no meaning here; expected no such key with the profile",
+        ),
+        (
+            "dial = \"1\"",
+            "f:7:8: `dial` has no meaning here; expected `modem = \"…\"` beside it",
+        ),
+        (
+            "modem = \"no-such.toml\"",
+            "f:7:9: cannot read the profile file no-such.toml: there is no such file",
+        ),
+    ] {
+        let said = words_of(&with_modem(keys));
+        assert!(said.contains(words), "{keys}: {said}");
+    }
+}
+
+#[test]
+fn a_profile_of_ones_own_lies_next_to_the_settings() {
+    let folder = tempfile::tempdir().unwrap();
+    let profile = folder.path().join("own.toml");
+    let text = with_modem("modem = \"own.toml\"\ndial = \"1\"");
+    let good = "description = \"mine\"\nfamily = \"mine\"\nuse = \"dial\"\n";
+    std::fs::write(&profile, good).unwrap();
+    let setup = super::parse(&text, folder.path()).unwrap();
+    let modem = setup.lines[0].modem.as_ref().unwrap();
+    assert_eq!(modem.profile.description, "mine");
+
+    std::fs::write(&profile, format!("{good}colour = 1\n")).unwrap();
+    let problems = super::parse(&text, folder.path()).unwrap_err();
+    assert_eq!(problems.len(), 1, "{problems:?}");
+    let (what, expected) = (&problems[0].what, &problems[0].expected);
+    assert!(
+        what.contains("own.toml:4:1: unknown key `colour`"),
+        "{what}"
+    );
+    assert!(expected.contains("`description`"), "{expected}");
 }
 
 #[test]
