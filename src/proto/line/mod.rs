@@ -16,6 +16,7 @@
 //! ```
 
 pub(crate) mod alive;
+mod delivery;
 mod express;
 pub(crate) mod handshake;
 mod incoming;
@@ -30,6 +31,7 @@ mod transmit;
 pub(crate) mod watch;
 
 use alive::Alive;
+use delivery::Delivery;
 use express::ExpressParity;
 use incoming::Incoming;
 use pacer::Pacer;
@@ -63,6 +65,7 @@ pub(crate) struct Line {
     unescape: Option<Unescape>,
     outbox: Outbox,
     pacer: Pacer,
+    delivery: Delivery,
     sent: SentFrames,
     received: Received,
     rtt: Rtt,
@@ -94,6 +97,8 @@ pub(crate) struct Line {
     audio_room: AudioRoom,
     calling: Calling,
     probe: Probe,
+    /// The estimate of the rate waits for a report.
+    wants_report: bool,
     counts: Counts,
 }
 
@@ -160,13 +165,15 @@ const SILENCE: Duration = Duration::from_millis(1700);
 
 impl Line {
     pub(crate) fn new(config: &LineConfig, now: Instant) -> Self {
+        let delivery = Delivery::new(config.rate, config.is_rate_known, now);
         Self {
             name: config.name.clone(),
             bound: config.queue_bound,
             decoder: Decoder::default(),
             unescape: config.avoid_xon_xoff.then(Unescape::default),
             outbox: Outbox::new(config.avoid_xon_xoff),
-            pacer: Pacer::new(config.rate, config.queue_bound),
+            pacer: Pacer::new(delivery.rate(), config.queue_bound),
+            delivery,
             sent: SentFrames::default(),
             received: Received::new(now),
             rtt: Rtt::default(),
@@ -195,6 +202,7 @@ impl Line {
                 table_at: None,
             },
             probe: Probe::default(),
+            wants_report: false,
             counts: Counts::default(),
         }
     }
@@ -221,6 +229,7 @@ impl Line {
             self.decoder.clear();
             self.outbox.clear();
             self.pacer = Pacer::new(self.pacer.rate(), self.bound);
+            self.delivery.on_cut();
             self.call(now);
             // The rest of a frame on its way went with the device.
             return self.sent.give_up_all();
@@ -263,6 +272,7 @@ impl Line {
         self.sent = SentFrames::default();
         self.received = Received::new(now);
         self.outbox.clear();
+        self.delivery.begin_session();
         self.express.restart();
         // The decoder is out: a hello is just being judged.
         self.session_begins = true;
@@ -335,6 +345,7 @@ impl Line {
     /// Gives up all frames on their way: the line is cut.
     pub(crate) fn give_up(&mut self) -> Settled {
         self.quality.on_cut();
+        self.delivery.on_cut();
         self.sent.give_up()
     }
 
