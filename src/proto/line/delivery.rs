@@ -38,12 +38,20 @@ pub(super) struct Delivery {
     is_on_trial: bool,
     /// What the rate is raised by next.
     step: f64,
+    /// The rate before the line seemed to carry less, until it is raised again.
+    before: Option<f64>,
+    /// What the line was last found to carry, and how long that is believed.
+    found: f64,
+    pause: Duration,
     /// When the rate changed last, and before which time it is not raised.
     changed: Instant,
     raise_at: Instant,
     /// Hand-overs since the last mark: when, and how many bytes before.
     handed: VecDeque<(Instant, u64)>,
     last: Option<Judged>,
+    /// By how much two frames in a row differ in what they waited, though nothing happened: adapters and
+    /// clocks, microseconds.
+    jitter: i64,
     base: Base,
     clock: FarClock,
 }
@@ -68,7 +76,30 @@ struct Judged {
     left: Instant,
     /// How long it waited longer than others, microseconds.
     waited: i64,
-    waited_before: i64,
+    /// The same of the last two.
+    before: [i64; 2],
+}
+
+impl Judged {
+    /// What waits all the time: an adapter holds back a frame, but not each.
+    fn stands(&self) -> i64 {
+        self.before.into_iter().fold(self.waited, i64::min)
+    }
+
+    /// When it left the line, by this end's clock, microseconds.
+    fn departure(&self) -> i64 {
+        micros(self.left) + self.waited
+    }
+}
+
+/// What the line carried from one frame to the other, bytes a second, when it certainly never rested: the
+/// later one was there before the earlier one had left.
+fn never_rested(last: &Judged, new: &Judged) -> Option<f64> {
+    if micros(new.left) > last.departure() {
+        return None;
+    }
+    let took = (new.departure() - last.departure()).max(1) as f64 / 1e6;
+    Some(new.bytes.saturating_sub(last.bytes) as f64 / took)
 }
 
 /// What is found now.
@@ -81,22 +112,28 @@ pub(super) struct Finding {
 
 /// Part of the port rate to begin with when nobody knows what the line carries, and what is never too much.
 const FIRST: f64 = 0.25;
-const SLOW: f64 = 960.0;
+const SLOW: f64 = 1600.0;
 /// A longer wait than this, and than so many bytes take, is no accident of clocks, adapters (16 ms) and chunks.
 const ACCIDENT: Duration = Duration::from_millis(20);
 const CHUNKS: f64 = 40.0;
 /// The same for a line that carries less than its port: there each wait costs, and a wrong word little.
-const BEARABLE: Duration = Duration::from_millis(6);
-const FEW: f64 = 16.0;
+const BEARABLE: Duration = Duration::from_millis(4);
+const MOST_JITTER: i64 = 10_000;
 /// A wait that grew by so little, microseconds, did not grow.
 const FLAT: i64 = 5_000;
 /// The line counts as used in full from here.
 const FULL: f64 = 0.85;
 const SMALL_STEP: f64 = 0.02;
+const STEP_GROWS: f64 = 1.5;
 const LARGE_STEP: f64 = 0.25;
 const GUESS_STEP: f64 = 0.5;
-/// After the rate fell nothing is tried for so long.
+/// After the rate fell nothing is tried for so long; longer when that was in vain, until so much more was
+/// found.
 const PAUSE: Duration = Duration::from_secs(1);
+const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+const NEWS: f64 = 1.1;
+/// The estimate never falls below, bytes a second.
+const LEAST: f64 = BitRate::MIN.bits_per_second() as f64 / 10.0;
 /// Marks that are nearer together say little of how much was sent.
 const NEAR: Duration = Duration::from_millis(40);
 /// What at least is left of the rate in one step: after a short wait, one that is no accident, and one of
@@ -123,15 +160,20 @@ impl Delivery {
             is_guess: !is_known,
             is_on_trial: false,
             step: SMALL_STEP,
+            before: None,
+            found: rate,
+            pause: PAUSE,
             changed: now,
             raise_at: now,
             handed: VecDeque::new(),
             last: None,
+            jitter: 0,
             base: Base::default(),
             clock: FarClock::default(),
         }
     }
 
+    pub(super) fn debug(&self) -> String { format!("{:?} {:?}", self.last.map(|l|l.waited), self.base.least) }
     /// The estimate.
     pub(super) fn rate(&self) -> BitRate {
         let bits = (self.rate * 10.0).round() as u32;
@@ -186,7 +228,7 @@ impl Delivery {
             bytes: mark.bytes,
             left: mark.left,
             waited: late - self.base.take(now, late),
-            waited_before: self.last.map_or(0, |last| last.waited),
+            before: self.last.map_or([0; 2], |last| [last.waited, last.before[0]]),
         };
         match self.last {
             Some(last) if mark.left.since(last.left) >= NEAR => self.judge(now, last, &mut judged),
@@ -204,6 +246,18 @@ impl Delivery {
         let sending = sent / new.left.since(last.left).as_secs_f64();
         let is_full = sending >= FULL * self.rate;
         self.is_on_trial &= new.left < self.changed;
+        let grew = new.waited - last.waited;
+        if new.waited <= self.accident() {
+            self.jitter += (grew.abs().min(MOST_JITTER) - self.jitter) / 8;
+        }
+        if let Some(before) = self.before
+            && let Some(carried) = never_rested(&last, new)
+            && carried > self.rate
+        {
+            // What looked like a slower line was a stop.
+            self.rate = carried.min(before);
+            self.changed = now;
+        }
         if new.waited <= self.bearable() {
             let may = self.is_bottleneck() && last.left >= self.changed && now >= self.raise_at;
             if may && is_full {
@@ -211,37 +265,32 @@ impl Delivery {
             }
             return;
         }
-        let grew = new.waited - last.waited;
-        let carried = self.carried(last, *new);
-        if new.waited <= self.accident() {
-            if is_full || grew > 0 {
-                self.lower(now, carried.max(self.rate * SMALL_PART));
-            }
-            return;
-        }
-        if self.is_bottleneck() || last.waited > self.accident() {
-            let jumped = last.waited_before < self.accident() / 2;
+        if new.waited > self.accident() {
+            let jumped = last.before[0] < self.accident() / 2;
             if !is_full && grew.abs() <= FLAT && jumped {
                 // It jumped and stays, though there was little to send: the way became longer.
                 self.base.raise(new.waited);
                 new.waited = 0;
             } else if is_full || grew > FLAT {
-                let least = if new.waited > LONG {
-                    LEAST_PART_LONG
-                } else {
-                    LEAST_PART
+                let least = match new.waited > LONG {
+                    true => LEAST_PART_LONG,
+                    false => LEAST_PART,
                 };
+                let carried = self.carried(&last, new);
                 self.lower(now, carried.max(self.rate * least));
             }
+        } else if new.stands() > self.bearable() && (is_full || grew > 0) {
+            let carried = self.carried(&last, new);
+            self.lower(now, carried.max(self.rate * SMALL_PART));
         }
     }
 
     /// What the line carried, bytes a second, if it never rested while something waited.
-    fn carried(&self, last: Judged, new: Judged) -> f64 {
-        let departure = micros(new.left) + new.waited;
+    fn carried(&self, last: &Judged, new: &Judged) -> f64 {
+        let departure = new.departure();
         let begins = self.handed.iter().map(|&(at, before)| (micros(at), before));
         let begins = begins.filter(|&(at, before)| at <= micros(new.left) && before >= last.bytes);
-        let first = (micros(last.left) + last.waited, last.bytes);
+        let first = (last.departure(), last.bytes);
         let rates = begins.chain([first]).map(|(begin, before)| {
             let took = (departure - begin).max(1) as f64 / 1e6;
             new.bytes.saturating_sub(before) as f64 / took
@@ -252,22 +301,34 @@ impl Delivery {
     fn raise(&mut self, now: Instant) {
         let step = if self.is_guess { GUESS_STEP } else { self.step };
         self.rate = (self.rate * (1.0 + step)).min(self.most);
-        self.step = (self.step * 2.0).min(LARGE_STEP);
+        self.step = (self.step * STEP_GROWS).min(LARGE_STEP);
         self.changed = now;
         self.is_on_trial = true;
+        self.before = None;
+        if self.rate >= self.found * NEWS {
+            self.pause = PAUSE;
+        }
         if self.rate >= self.most {
             self.is_guess = false;
         }
     }
 
     fn lower(&mut self, now: Instant, carried: f64) {
-        let least = f64::from(BitRate::MIN.bits_per_second()) / 10.0;
-        self.rate = carried.clamp(least, self.rate);
+        if carried >= self.rate {
+            return;
+        }
+        if now >= self.raise_at {
+            // Tried again in vain: later next time.
+            self.pause = (self.pause * 2).min(LONGEST_PAUSE);
+        }
+        self.before = self.before.or(Some(self.rate));
+        self.rate = carried.max(LEAST).min(self.most);
+        self.found = self.rate;
         self.is_guess = false;
         self.is_on_trial = false;
         self.step = SMALL_STEP;
         self.changed = now;
-        self.raise_at = now + PAUSE;
+        self.raise_at = now + self.pause;
     }
 
     /// Whether the line is known, or guessed, to carry less than the port.
@@ -280,7 +341,11 @@ impl Delivery {
     fn finding(&self, now: Instant, mark: &Judged, sent: u64) -> Finding {
         let since = (micros(now) - micros(mark.left) - mark.waited).max(0) as f64 / 1e6;
         let behind = sent.saturating_sub(mark.bytes) as f64;
-        let waits = match mark.waited > self.bearable() {
+        let stands = match mark.waited <= self.accident() {
+            true => mark.stands(),
+            false => mark.waited,
+        };
+        let waits = match stands > self.bearable() {
             true => behind - since * self.rate,
             false => 0.0,
         };
@@ -292,8 +357,8 @@ impl Delivery {
 
     /// Microseconds that a frame may wait before something is done.
     fn bearable(&self) -> i64 {
-        match self.is_bottleneck() {
-            true => BEARABLE.as_micros() as i64 + (FEW / self.rate * 1e6) as i64,
+        match self.is_bottleneck() && !self.is_guess {
+            true => BEARABLE.as_micros() as i64 + 2 * self.jitter,
             false => self.accident(),
         }
     }
