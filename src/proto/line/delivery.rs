@@ -83,7 +83,7 @@ struct Judged {
 impl Judged {
     /// What waits all the time: an adapter holds back a frame, but not each.
     fn stands(&self) -> i64 {
-        self.before.into_iter().fold(self.waited, i64::min)
+        self.waited.min(self.before[0])
     }
 
     /// When it left the line, by this end's clock, microseconds.
@@ -123,6 +123,9 @@ const MOST_JITTER: i64 = 10_000;
 const FLAT: i64 = 5_000;
 /// The line counts as used in full from here.
 const FULL: f64 = 0.85;
+/// The first step makes a line that carries no more fall behind by so many seconds until the next report.
+const LITTLE: f64 = 0.005;
+const SMALLEST_STEP: f64 = 0.01;
 const SMALL_STEP: f64 = 0.02;
 const STEP_GROWS: f64 = 1.5;
 const LARGE_STEP: f64 = 0.25;
@@ -159,7 +162,7 @@ impl Delivery {
             rate,
             is_guess: !is_known,
             is_on_trial: false,
-            step: SMALL_STEP,
+            step: 0.0,
             before: None,
             found: rate,
             pause: PAUSE,
@@ -173,7 +176,9 @@ impl Delivery {
         }
     }
 
-    pub(super) fn debug(&self) -> String { format!("{:?} {:?}", self.last.map(|l|l.waited), self.base.least) }
+    pub(super) fn debug(&self) -> String {
+        format!("{:?} {:?}", self.last.map(|l| l.waited), self.base.least)
+    }
     /// The estimate.
     pub(super) fn rate(&self) -> BitRate {
         let bits = (self.rate * 10.0).round() as u32;
@@ -228,7 +233,9 @@ impl Delivery {
             bytes: mark.bytes,
             left: mark.left,
             waited: late - self.base.take(now, late),
-            before: self.last.map_or([0; 2], |last| [last.waited, last.before[0]]),
+            before: self
+                .last
+                .map_or([0; 2], |last| [last.waited, last.before[0]]),
         };
         match self.last {
             Some(last) if mark.left.since(last.left) >= NEAR => self.judge(now, last, &mut judged),
@@ -260,8 +267,8 @@ impl Delivery {
         }
         if new.waited <= self.bearable() {
             let may = self.is_bottleneck() && last.left >= self.changed && now >= self.raise_at;
-            if may && is_full {
-                self.raise(now);
+            if may && is_full && new.waited <= self.bearable() / 2 {
+                self.raise(now, new.left.since(last.left));
             }
             return;
         }
@@ -298,7 +305,9 @@ impl Delivery {
         rates.fold(0.0, f64::max)
     }
 
-    fn raise(&mut self, now: Instant) {
+    fn raise(&mut self, now: Instant, between_marks: Duration) {
+        let small = LITTLE / between_marks.as_secs_f64();
+        self.step = self.step.max(small.clamp(SMALLEST_STEP, SMALL_STEP));
         let step = if self.is_guess { GUESS_STEP } else { self.step };
         self.rate = (self.rate * (1.0 + step)).min(self.most);
         self.step = (self.step * STEP_GROWS).min(LARGE_STEP);
@@ -326,7 +335,7 @@ impl Delivery {
         self.found = self.rate;
         self.is_guess = false;
         self.is_on_trial = false;
-        self.step = SMALL_STEP;
+        self.step = 0.0;
         self.changed = now;
         self.raise_at = now + self.pause;
     }

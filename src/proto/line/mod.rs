@@ -60,6 +60,8 @@ use super::time::{BitRate, Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Line {
     name: String,
+    /// What the settings say that it carries.
+    rate_set: Option<BitRate>,
     bound: Duration,
     decoder: Decoder,
     unescape: Option<Unescape>,
@@ -168,6 +170,7 @@ impl Line {
         let delivery = Delivery::new(config.rate, config.is_rate_known, now);
         Self {
             name: config.name.clone(),
+            rate_set: config.is_rate_known.then_some(config.rate),
             bound: config.queue_bound,
             decoder: Decoder::default(),
             unescape: config.avoid_xon_xoff.then(Unescape::default),
@@ -376,6 +379,7 @@ impl Line {
             state: self.state,
             trouble: self.trouble.as_ref().map(ToString::to_string),
             rate_bps: u64::from(self.rate().bits_per_second()),
+            rate_set_bps: self.rate_set.map(|rate| rate.bits_per_second().into()),
             rtt_us: self.rtt.smoothed().map(super::time::micros),
             queue_us: super::time::micros(self.pacer.queued(now)),
             bytes_sent: self.counts.bytes_sent,
