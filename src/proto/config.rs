@@ -97,9 +97,11 @@ pub struct LineConfig {
     /// Shown to the technician, for instance the device's name.
     pub name: String,
     /// The most that the line carries, in bit/s of ten-bit characters: the rate of its port, or of its
-    /// modem. What it really carries is measured all the time.
+    /// modem. What it really carries is measured all the time: less than this is noticed, more is never
+    /// sent.
     pub rate: BitRate,
-    /// The line is known to carry `rate`, so that it is used in full at once.
+    /// The line is known to carry `rate`, so that it is used in full at once. Otherwise the pacer begins at
+    /// a part of it and feels its way up.
     pub is_rate_known: bool,
     /// The most line time that may wait below the core, in the kernel or the modem.
     pub queue_bound: Duration,

@@ -12,17 +12,33 @@
 //! where `begin(k)` is when byte `k` was handed over, or the frame of the last report left. Solved
 //! for the rate this is what the line carries, however traffic came and went, from one report alone.
 //!
-//! Promise: the estimate falls within two reports to what the line carries, and says how much waits, so
-//! that the pacer lets it drain. It rises while the line is used in full and nothing waits, a little
-//! at first and then faster, up to the port rate. It never falls on the word of one report: a far end that
-//! was busy may have looked late. A way that became longer is told from a line that became slower:
-//! there the delay jumps once, and stays.
+//! What happens then:
+//!
+//! ```text
+//! nothing waits, the line is full    raise the rate: a little, then more, up to the port rate; by half
+//!                                    each time while it is a first guess
+//! two in a row waited a little       lower it to what the line carried, by a twentieth at most
+//! one waited long                    lower it to what the line carried at once; back when the next ones
+//!                                    show that it was a stop (a modem that asked again, a busy machine)
+//! it waits though little was sent    the way became longer; the rate stays
+//! ```
+//!
+//! Promise: whatever waits is told to the pacer, which lets it drain; the rate lies between
+//! [`BitRate::MIN`] and the rate of the settings, or of the port. How long a frame may wait
+//! depends on how much two in a row differ anyway: adapters hold bytes back for up to 16 ms. After a trial
+//! in vain the next one comes later: each costs audio some ms.
 //! Assumes that reports come in order. Leaves pacing to [`Pacer`](super::pacer), and asking for reports to
-//! the line.
+//! the line. A fall is noticed with the next report, which itself waits in the line that fell: that takes
+//! half a second.
+
+#[cfg(test)]
+mod tests;
+mod way;
 
 use std::collections::VecDeque;
 
-use crate::proto::framing::report::HOLD_UNIT;
+use way::{Base, FarClock};
+
 use crate::proto::time::{BitRate, Duration, Instant};
 
 /// The estimate for one line.
@@ -39,7 +55,7 @@ pub(super) struct Delivery {
     /// What the rate is raised by next.
     step: f64,
     /// The rate before the line seemed to carry less, until it is raised again.
-    before: Option<f64>,
+    fell_from: Option<f64>,
     /// What the line was last found to carry, and how long that is believed.
     found: f64,
     pause: Duration,
@@ -65,7 +81,7 @@ pub(crate) struct Mark {
     pub(super) left: Instant,
     /// When it arrived, as far as the report's way back took no time.
     pub(super) heard: Instant,
-    /// When it arrived by the far end's clock, low bits, in [`HOLD_UNIT`].
+    /// When it arrived by the far end's clock, low bits, in units of a report.
     pub(super) at: u16,
 }
 
@@ -76,14 +92,14 @@ struct Judged {
     left: Instant,
     /// How long it waited longer than others, microseconds.
     waited: i64,
-    /// The same of the last two.
-    before: [i64; 2],
+    /// The same of the one before.
+    earlier: i64,
 }
 
 impl Judged {
     /// What waits all the time: an adapter holds back a frame, but not each.
     fn stands(&self) -> i64 {
-        self.waited.min(self.before[0])
+        self.waited.min(self.earlier)
     }
 
     /// When it left the line, by this end's clock, microseconds.
@@ -127,13 +143,13 @@ const FULL: f64 = 0.85;
 const LITTLE: f64 = 0.005;
 const SMALLEST_STEP: f64 = 0.01;
 const SMALL_STEP: f64 = 0.02;
-const STEP_GROWS: f64 = 1.5;
+const STEP_GROWS: f64 = 2.0;
 const LARGE_STEP: f64 = 0.25;
 const GUESS_STEP: f64 = 0.5;
 /// After the rate fell nothing is tried for so long; longer when that was in vain, until so much more was
 /// found.
 const PAUSE: Duration = Duration::from_secs(1);
-const LONGEST_PAUSE: Duration = Duration::from_secs(4);
+const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const NEWS: f64 = 1.1;
 /// The estimate never falls below, bytes a second.
 const LEAST: f64 = BitRate::MIN.bits_per_second() as f64 / 10.0;
@@ -163,7 +179,7 @@ impl Delivery {
             is_guess: !is_known,
             is_on_trial: false,
             step: 0.0,
-            before: None,
+            fell_from: None,
             found: rate,
             pause: PAUSE,
             changed: now,
@@ -176,9 +192,6 @@ impl Delivery {
         }
     }
 
-    pub(super) fn debug(&self) -> String {
-        format!("{:?} {:?}", self.last.map(|l| l.waited), self.base.least)
-    }
     /// The estimate.
     pub(super) fn rate(&self) -> BitRate {
         let bits = (self.rate * 10.0).round() as u32;
@@ -198,15 +211,16 @@ impl Delivery {
     }
 
     /// What was handed over before says nothing any more: the device was opened, or the line cut.
+    /// The way may be another when it comes back.
     pub(super) fn on_cut(&mut self) {
         self.handed.clear();
         self.last = None;
+        self.base = Base::default();
     }
 
     /// Another far end: with a clock of its own.
     pub(super) fn begin_session(&mut self) {
         self.on_cut();
-        self.base = Base::default();
         self.clock = FarClock::default();
     }
 
@@ -233,9 +247,7 @@ impl Delivery {
             bytes: mark.bytes,
             left: mark.left,
             waited: late - self.base.take(now, late),
-            before: self
-                .last
-                .map_or([0; 2], |last| [last.waited, last.before[0]]),
+            earlier: self.last.map_or(0, |last| last.waited),
         };
         match self.last {
             Some(last) if mark.left.since(last.left) >= NEAR => self.judge(now, last, &mut judged),
@@ -257,7 +269,7 @@ impl Delivery {
         if new.waited <= self.accident() {
             self.jitter += (grew.abs().min(MOST_JITTER) - self.jitter) / 8;
         }
-        if let Some(before) = self.before
+        if let Some(before) = self.fell_from
             && let Some(carried) = never_rested(&last, new)
             && carried > self.rate
         {
@@ -273,7 +285,7 @@ impl Delivery {
             return;
         }
         if new.waited > self.accident() {
-            let jumped = last.before[0] < self.accident() / 2;
+            let jumped = last.earlier < self.accident() / 2;
             if !is_full && grew.abs() <= FLAT && jumped {
                 // It jumped and stays, though there was little to send: the way became longer.
                 self.base.raise(new.waited);
@@ -313,7 +325,7 @@ impl Delivery {
         self.step = (self.step * STEP_GROWS).min(LARGE_STEP);
         self.changed = now;
         self.is_on_trial = true;
-        self.before = None;
+        self.fell_from = None;
         if self.rate >= self.found * NEWS {
             self.pause = PAUSE;
         }
@@ -330,7 +342,7 @@ impl Delivery {
             // Tried again in vain: later next time.
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
-        self.before = self.before.or(Some(self.rate));
+        self.fell_from = self.fell_from.or(Some(self.rate));
         self.rate = carried.max(LEAST).min(self.most);
         self.found = self.rate;
         self.is_guess = false;
@@ -375,61 +387,6 @@ impl Delivery {
     /// Microseconds that a frame may wait without saying anything of a line that never was slow.
     fn accident(&self) -> i64 {
         ACCIDENT.as_micros() as i64 + (CHUNKS / self.rate * 1e6) as i64
-    }
-}
-
-/// The shortest way of the last seconds.
-#[derive(Debug, Default)]
-struct Base {
-    /// In this window and in the one before, microseconds.
-    least: [Option<i64>; 2],
-    since: Instant,
-}
-
-/// Two of these are looked at.
-const WINDOW: Duration = Duration::from_secs(8);
-
-impl Base {
-    /// Takes the way of a frame; says which is the shortest.
-    fn take(&mut self, now: Instant, late: i64) -> i64 {
-        if now.since(self.since) >= WINDOW {
-            self.least = [None, self.least[0]];
-            self.since = now;
-        }
-        let least = self.least[0].map_or(late, |least| least.min(late));
-        self.least[0] = Some(least);
-        self.least[1].map_or(least, |before| before.min(least))
-    }
-
-    fn raise(&mut self, by: i64) {
-        for least in self.least.iter_mut().flatten() {
-            *least += by;
-        }
-    }
-}
-
-/// The far end's clock, of which the low bits travel.
-#[derive(Debug, Default)]
-struct FarClock {
-    last: Option<(u16, Instant, i64)>,
-}
-
-impl FarClock {
-    /// Microseconds by that clock, from anywhere. Between two reports it runs about as ours.
-    fn unwrap(&mut self, at: u16, heard: Instant) -> i64 {
-        let unit = HOLD_UNIT.as_micros() as i64;
-        let there = match self.last {
-            None => i64::from(at) * unit,
-            Some((last, last_heard, there)) => {
-                let turn = (1 << 16) * unit;
-                let short = i64::from(at.wrapping_sub(last)) * unit;
-                let expected = micros(heard) - micros(last_heard);
-                let turns = (expected - short + turn / 2).div_euclid(turn);
-                there + short + turns * turn
-            }
-        };
-        self.last = Some((at, heard, there));
-        there
     }
 }
 

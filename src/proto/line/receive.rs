@@ -193,17 +193,6 @@ impl Line {
             if found.rate != self.pacer.rate() {
                 self.pacer.set_rate(now, found.rate);
             }
-            if std::env::var("TRACE").is_ok() && self.name == "line" {
-                eprintln!(
-                    "TR {:.3} left {:.3} bytes {} waited {:?} rate {} waits {}",
-                    now.as_micros() as f64 / 1e6,
-                    mark.left.as_micros() as f64 / 1e6,
-                    mark.bytes,
-                    self.delivery.debug(),
-                    found.rate.bits_per_second(),
-                    found.waits
-                );
-            }
             self.pacer.on_reported(now, found.waits);
         }
         self.note_settled(&settled);

@@ -25,7 +25,8 @@ pub(crate) struct SetupReport {
 struct Line {
     device: String,
     baud: u32,
-    rate: u32,
+    /// Bit/s; `None` where it is measured.
+    rate: Option<u32>,
     flow: String,
 }
 
@@ -58,7 +59,9 @@ impl SetupReport {
         let lines = lines.map(|(line, config)| Line {
             device: line.device.to_string(),
             baud: line.baud,
-            rate: config.rate.bits_per_second(),
+            rate: config
+                .is_rate_known
+                .then_some(config.rate.bits_per_second()),
             flow: line.flow.to_string(),
         });
         let channels = setup.config.channels.iter();
@@ -79,7 +82,8 @@ impl SetupReport {
             lines.row([
                 line.device.clone(),
                 line.baud.to_string(),
-                line.rate.to_string(),
+                line.rate
+                    .map_or("measured".to_owned(), |rate| rate.to_string()),
                 line.flow.clone(),
             ]);
         }
