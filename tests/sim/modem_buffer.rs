@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use copperlink::proto::config::{LineConfig, LinkConfig};
 use copperlink::proto::time::Instant;
-use copperlink::sim::{AudioConfig, AudioSource, Call, LineModelConfig, Noise, Side, Tally, World};
+use copperlink::sim::{AudioConfig, AudioSource, Call, LineModelConfig, Noise, Side, World};
 
 use crate::common::{AUDIO, CONTROL, LINE, VIDEO, control, end, rate, seconds, video};
 
@@ -321,11 +321,7 @@ impl Run {
 
     fn assert_nothing_wrong(&self) {
         for side in Side::BOTH {
-            let of = |port| {
-                self.call
-                    .tally(side, port)
-                    .map(|tally: &Tally| tally.clone())
-            };
+            let of = |port| self.call.tally(side, port).cloned();
             let control = of(CONTROL).expect("a stream");
             assert_eq!((control.delivered, control.wrong), (control.offered, 0));
             assert_eq!(of(AUDIO).map_or(0, |tally| tally.wrong), 0);
@@ -411,7 +407,7 @@ fn the_link_follows_a_modem_that_falls_back_and_comes_up_again() {
 #[test]
 fn noise_adapters_and_stops_do_not_spoil_what_is_known_of_the_line() {
     let modems = Modems::at(FAST);
-    let every = |pause, then| Some((7.0, pause, then));
+    let every = |pause, then| Some((pause * 20.0, pause, then));
     for (words, modems) in [
         (
             "BER 1e-4",
@@ -435,16 +431,23 @@ fn noise_adapters_and_stops_do_not_spoil_what_is_known_of_the_line() {
             },
         ),
         (
-            "busy for 400 ms every 7 s",
+            "busy for 400 ms every 8 s",
             Modems {
                 stops: every(0.4, Then::AllAtOnce),
                 ..modems
             },
         ),
         (
-            "stops of 400 ms every 7 s",
+            "stops of 400 ms every 8 s",
             Modems {
                 stops: every(0.4, Then::AsBefore),
+                ..modems
+            },
+        ),
+        (
+            "stops of 1 s every 20 s",
+            Modems {
+                stops: every(1.0, Then::AsBefore),
                 ..modems
             },
         ),

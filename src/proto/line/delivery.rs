@@ -24,7 +24,7 @@
 //! ```
 //!
 //! Promise: whatever waits is told to the pacer, which lets it drain; the rate lies between
-//! [`BitRate::MIN`] and the rate of the settings, or of the port. How long a frame may wait
+//! 1200 bit/s and the rate of the settings, or of the port. How long a frame may wait
 //! depends on how much two in a row differ anyway: adapters hold bytes back for up to 16 ms. After a trial
 //! in vain the next one comes later: each costs audio some ms.
 //! Assumes that reports come in order. Leaves pacing to [`Pacer`](super::pacer), and asking for reports to
@@ -65,8 +65,7 @@ pub(super) struct Delivery {
     /// Hand-overs since the last mark: when, and how many bytes before.
     handed: VecDeque<(Instant, u64)>,
     last: Option<Judged>,
-    /// By how much two frames in a row differ in what they waited, though nothing happened: adapters and
-    /// clocks, microseconds.
+    /// By how much what frames wait goes to and fro, though nothing waits: adapters and clocks, microseconds.
     jitter: i64,
     base: Base,
     clock: FarClock,
@@ -151,8 +150,9 @@ const GUESS_STEP: f64 = 0.5;
 const PAUSE: Duration = Duration::from_secs(1);
 const LONGEST_PAUSE: Duration = Duration::from_secs(3);
 const NEWS: f64 = 1.1;
-/// The estimate never falls below, bytes a second.
-const LEAST: f64 = BitRate::MIN.bits_per_second() as f64 / 10.0;
+/// The estimate never falls below this where the port carries more, bytes a second: no modem of today is
+/// slower, and from less it would take minutes to come up again.
+const LEAST: f64 = 120.0;
 /// Marks that are nearer together say little of how much was sent.
 const NEAR: Duration = Duration::from_millis(40);
 /// What at least is left of the rate in one step: after a short wait, one that is no accident, and one of
@@ -267,7 +267,15 @@ impl Delivery {
         self.is_on_trial &= new.left < self.changed;
         let grew = new.waited - last.waited;
         if new.waited <= self.accident() {
-            self.jitter += (grew.abs().min(MOST_JITTER) - self.jitter) / 8;
+            // What goes to and fro: a queue only grows, or drains.
+            let before = last.waited - last.earlier;
+            let turned = (grew > 0) != (before > 0);
+            let back = if turned {
+                grew.abs().min(before.abs())
+            } else {
+                0
+            };
+            self.jitter += (back.min(MOST_JITTER) - self.jitter) / 8;
         }
         if let Some(before) = self.fell_from
             && let Some(carried) = never_rested(&last, new)
@@ -335,6 +343,7 @@ impl Delivery {
     }
 
     fn lower(&mut self, now: Instant, carried: f64) {
+        let carried = carried.max(LEAST);
         if carried >= self.rate {
             return;
         }
@@ -343,7 +352,7 @@ impl Delivery {
             self.pause = (self.pause * 2).min(LONGEST_PAUSE);
         }
         self.fell_from = self.fell_from.or(Some(self.rate));
-        self.rate = carried.max(LEAST).min(self.most);
+        self.rate = carried;
         self.found = self.rate;
         self.is_guess = false;
         self.is_on_trial = false;
@@ -379,7 +388,7 @@ impl Delivery {
     /// Microseconds that a frame may wait before something is done.
     fn bearable(&self) -> i64 {
         match self.is_bottleneck() && !self.is_guess {
-            true => BEARABLE.as_micros() as i64 + 2 * self.jitter,
+            true => BEARABLE.as_micros() as i64 + 3 * self.jitter,
             false => self.accident(),
         }
     }

@@ -133,12 +133,16 @@ fn clocks_that_differ_by_200_parts_of_a_million_change_nothing() {
                 load,
                 ..Line::new(115_200, |_| 33_600.0)
             };
+            let (mut sum, mut n) = (0.0, 0.0);
             line.run(600.0, |at, rate, waited| {
                 if at > 10.0 {
                     assert!(rate >= least, "{rate} at {at:.1} s, drift {drift}");
-                    assert!(waited < 0.15, "{waited} at {at:.1} s, drift {drift}");
+                    assert!(waited < 0.25, "{waited} at {at:.1} s, drift {drift}");
+                    sum += waited;
+                    n += 1.0;
                 }
             });
+            assert!(sum / n < 0.04, "{} s on average, drift {drift}", sum / n);
         }
     }
 }
@@ -169,7 +173,7 @@ fn a_rate_that_is_known_stays_while_the_line_carries_it() {
             ..Line::new(38_400, |_| 38_400.0)
         };
         line.run(60.0, |at, rate, _| {
-            assert_eq!(rate, 38_400.0, "at {at:.1} s")
+            assert_eq!(rate, 38_400.0, "at {at:.1} s");
         });
     }
 }
@@ -220,7 +224,8 @@ proptest! {
                 at,
             };
             let found = delivery.on_arrived(now, mark, sent);
-            prop_assert!(found.rate <= port && found.rate >= BitRate::MIN.min(port));
+            let least = BitRate::new(1200).unwrap();
+            prop_assert!(found.rate <= port && found.rate >= least.min(port));
             prop_assert!(found.waits as u64 <= sent);
             delivery.wants_report(now, sent);
             if is_cut {
