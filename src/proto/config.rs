@@ -96,8 +96,13 @@ impl fmt::Display for SessionId {
 pub struct LineConfig {
     /// Shown to the technician, for instance the device's name.
     pub name: String,
-    /// What the line carries, in bit/s of ten-bit characters. The pacer starts from it.
+    /// The most that the line carries, in bit/s of ten-bit characters: the rate of its port, or of its
+    /// modem. What it really carries is measured all the time: less than this is noticed, more is never
+    /// sent.
     pub rate: BitRate,
+    /// The line is known to carry `rate`, so that it is used in full at once. Otherwise the pacer begins at
+    /// a part of it and feels its way up.
+    pub is_rate_known: bool,
     /// The most line time that may wait below the core, in the kernel or the modem.
     pub queue_bound: Duration,
     /// Never send 0x11 and 0x13, and ignore them when they arrive: the path takes them for
@@ -109,11 +114,12 @@ impl LineConfig {
     /// Default of [`LineConfig::queue_bound`].
     pub const QUEUE_BOUND: Duration = Duration::from_millis(4);
 
-    /// A line of that name and rate, with the default bound.
+    /// A line of that name that carries that rate, with the default bound.
     pub fn new(name: impl Into<String>, rate: BitRate) -> Self {
         Self {
             name: name.into(),
             rate,
+            is_rate_known: true,
             queue_bound: Self::QUEUE_BOUND,
             avoid_xon_xoff: false,
         }

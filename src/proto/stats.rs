@@ -53,6 +53,8 @@ pub struct LineStats {
     pub trouble: Option<String>,
     /// Rate in use by the pacer, bit/s.
     pub rate_bps: u64,
+    /// What the settings say that the line carries, bit/s; `None` where that is left to be measured.
+    pub rate_set_bps: Option<u64>,
     /// Smoothed round trip, `None` before the first.
     pub rtt_us: Option<u64>,
     /// Line time that still waits below the core.

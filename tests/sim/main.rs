@@ -13,6 +13,7 @@ mod goodput;
 mod headers;
 mod hostile_input;
 mod long;
+mod modem_buffer;
 mod modems;
 mod noise;
 mod overload;

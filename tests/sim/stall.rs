@@ -147,7 +147,7 @@ fn a_stall_is_said_in_words_and_so_is_its_end() {
 }
 
 #[test]
-fn a_line_slower_than_told_keeps_its_queue_short_where_the_driver_tells() {
+fn a_line_slower_than_told_keeps_its_queue_short_whoever_tells() {
     let mut longest = [0, 0];
     for (measured, longest) in [false, true].into_iter().zip(&mut longest) {
         let mut world = world(RATE, Noise::NONE, 1);
@@ -169,6 +169,8 @@ fn a_line_slower_than_told_keeps_its_queue_short_where_the_driver_tells() {
         }
     }
     println!("longest queue {longest:?} bytes, without and with measurement");
-    assert!(longest[0] > 1000, "the line was not slow enough to tell");
+    // Without the driver's word it is the far end's reports that tell: later, and less exactly. With neither
+    // it would be 2000 bytes.
+    assert!((4 * BOUND..300).contains(&longest[0]), "{longest:?}");
     assert!(longest[1] <= BOUND + 2, "{longest:?}");
 }

@@ -1,12 +1,11 @@
 //! The report of what arrived, as it travels.
 //!
 //! ```text
-//! largest (2) | hold | bytes (3) | bad (1) | C ccccccc | [map, ceil(c / 8) bytes]
+//! largest (2) | hold | at (2) | C ccccccc | [map, ceil(c / 8) bytes]
 //!
 //! largest  low 16 bits of the largest frame number received, low byte first
 //! hold     varint: time since it arrived, in units of 250 us
-//! bytes    low 24 bits of the count of bytes received on the line
-//! bad      low 8 bits of the count of bad frames
+//! at       when it arrived by the receiver's clock, which began anywhere: low 16 bits, in the same units
 //! c        how many numbers below the largest are described; none of them is missing when C is 0
 //! map      when C is 1: bit i (low bit first) is set when frame largest - 1 - i was received
 //! ```
@@ -21,10 +20,8 @@ pub(crate) struct Report {
     pub(crate) largest: u16,
     /// In units of [`HOLD_UNIT`].
     pub(crate) hold: u32,
-    /// Low 24 bits of the count of bytes received.
-    pub(crate) bytes: u32,
-    /// Low 8 bits of the count of bad frames.
-    pub(crate) bad: u8,
+    /// When it arrived by the receiver's clock, in units of [`HOLD_UNIT`], low bits.
+    pub(crate) at: u16,
     /// Numbers below the largest that are described, at most 127.
     pub(crate) cover: u8,
     /// Bit i: frame `largest - 1 - i` was received.
@@ -73,7 +70,7 @@ impl Repairs {
     }
 }
 
-/// Unit of [`Report::hold`].
+/// Unit of [`Report::hold`] and [`Report::at`].
 pub(crate) const HOLD_UNIT: Duration = Duration::from_micros(250);
 
 const MAP_FLAG: u8 = 0x80;
@@ -84,8 +81,7 @@ impl Report {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         out.extend_from_slice(&self.largest.to_le_bytes());
         varint::write(self.hold.min(varint::MAX), out);
-        out.extend_from_slice(&self.bytes.to_le_bytes()[..3]);
-        out.push(self.bad);
+        out.extend_from_slice(&self.at.to_le_bytes());
         if self.map == all(self.cover) {
             out.push(self.cover);
         } else {
@@ -99,10 +95,10 @@ impl Report {
         let largest = take(bytes, 2)?;
         let largest = u16::from_le_bytes([largest[0], largest[1]]);
         let hold = varint::read(bytes)?;
-        let fixed = take(bytes, 5)?;
-        let count = u32::from_le_bytes([fixed[0], fixed[1], fixed[2], 0]);
-        let (bad, cover) = (fixed[3], fixed[4] & !MAP_FLAG);
-        let map = if fixed[4] & MAP_FLAG == 0 {
+        let fixed = take(bytes, 3)?;
+        let at = u16::from_le_bytes([fixed[0], fixed[1]]);
+        let cover = fixed[2] & !MAP_FLAG;
+        let map = if fixed[2] & MAP_FLAG == 0 {
             all(cover)
         } else {
             let mut map = [0; 16];
@@ -113,8 +109,7 @@ impl Report {
         Some(Self {
             largest,
             hold,
-            bytes: count,
-            bad,
+            at,
             cover,
             map,
         })

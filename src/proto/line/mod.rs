@@ -16,6 +16,7 @@
 //! ```
 
 pub(crate) mod alive;
+mod delivery;
 mod express;
 pub(crate) mod handshake;
 mod incoming;
@@ -30,6 +31,7 @@ mod transmit;
 pub(crate) mod watch;
 
 use alive::Alive;
+use delivery::Delivery;
 use express::ExpressParity;
 use incoming::Incoming;
 use pacer::Pacer;
@@ -58,11 +60,14 @@ use super::time::{BitRate, Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Line {
     name: String,
+    /// What the settings say that it carries.
+    rate_set: Option<BitRate>,
     bound: Duration,
     decoder: Decoder,
     unescape: Option<Unescape>,
     outbox: Outbox,
     pacer: Pacer,
+    delivery: Delivery,
     sent: SentFrames,
     received: Received,
     rtt: Rtt,
@@ -94,6 +99,8 @@ pub(crate) struct Line {
     audio_room: AudioRoom,
     calling: Calling,
     probe: Probe,
+    /// The estimate of the rate waits for a report.
+    wants_report: bool,
     counts: Counts,
 }
 
@@ -160,17 +167,20 @@ const SILENCE: Duration = Duration::from_millis(1700);
 
 impl Line {
     pub(crate) fn new(config: &LineConfig, now: Instant) -> Self {
+        let delivery = Delivery::new(config.rate, config.is_rate_known, now);
         Self {
             name: config.name.clone(),
+            rate_set: config.is_rate_known.then_some(config.rate),
             bound: config.queue_bound,
             decoder: Decoder::default(),
             unescape: config.avoid_xon_xoff.then(Unescape::default),
             outbox: Outbox::new(config.avoid_xon_xoff),
-            pacer: Pacer::new(config.rate, config.queue_bound),
+            pacer: Pacer::new(delivery.rate(), config.queue_bound),
             sent: SentFrames::default(),
             received: Received::new(now),
             rtt: Rtt::default(),
-            quality: Quality::new(config.rate),
+            quality: Quality::new(delivery.rate()),
+            delivery,
             incoming: Incoming::new(now),
             session_begins: false,
             repairs_there: Repairs::default(),
@@ -195,6 +205,7 @@ impl Line {
                 table_at: None,
             },
             probe: Probe::default(),
+            wants_report: false,
             counts: Counts::default(),
         }
     }
@@ -221,6 +232,7 @@ impl Line {
             self.decoder.clear();
             self.outbox.clear();
             self.pacer = Pacer::new(self.pacer.rate(), self.bound);
+            self.delivery.on_cut();
             self.call(now);
             // The rest of a frame on its way went with the device.
             return self.sent.give_up_all();
@@ -268,6 +280,7 @@ impl Line {
         self.sent = SentFrames::default();
         self.received = Received::new(now);
         self.outbox.clear();
+        self.delivery.begin_session();
         self.express.restart();
         // The decoder is out: a hello is just being judged.
         self.session_begins = true;
@@ -340,6 +353,7 @@ impl Line {
     /// Gives up all frames on their way: the line is cut.
     pub(crate) fn give_up(&mut self) -> Settled {
         self.quality.on_cut();
+        self.delivery.on_cut();
         self.sent.give_up()
     }
 
@@ -370,6 +384,7 @@ impl Line {
             state: self.state,
             trouble: self.trouble.as_ref().map(ToString::to_string),
             rate_bps: u64::from(self.rate().bits_per_second()),
+            rate_set_bps: self.rate_set.map(|rate| rate.bits_per_second().into()),
             rtt_us: self.rtt.smoothed().map(super::time::micros),
             queue_us: super::time::micros(self.pacer.queued(now)),
             bytes_sent: self.counts.bytes_sent,

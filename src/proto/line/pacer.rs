@@ -3,8 +3,9 @@
 //! What has been handed over can no longer be overtaken. The pacer keeps the time at which the
 //! line will have sent everything it was given, and allows more only within the bound.
 //!
-//! Two clocks say when that is. One runs on what was handed over and the line's rate alone. The
-//! other starts anew from each measurement of what really waits. The later one counts: when more
+//! Three clocks say when that is. One runs on what was handed over and the line's rate alone. The
+//! others start anew from each measurement of what really waits: in the port, where the driver tells, and
+//! behind it, where the far end does ([`delivery`](super::delivery)). The latest one counts: when more
 //! waits than was reckoned (a stall, a modem slower than told), the queue drains back to the bound;
 //! when less is reported (drivers, adapters and FIFOs hide bytes, a pseudo terminal all of them),
 //! nothing is handed over earlier than the rate allows. As each measurement replaces the one
@@ -21,12 +22,15 @@ use crate::proto::time::{BitRate, Duration, Instant};
 #[derive(Debug)]
 pub(crate) struct Pacer {
     rate: BitRate,
+    bound: Duration,
     /// The bound in bytes.
     most: u64,
     /// When the line will be idle if it keeps to its rate.
     reckoned: u128,
-    /// The same, from the last measurement on.
+    /// The same, from the last measurement in the port on.
     measured: u128,
+    /// The same, from the last report of the far end on.
+    reported: u128,
 }
 
 /// Even the slowest line gets this many bytes at once.
@@ -37,12 +41,24 @@ const BYTE: u128 = 10 * 1_000_000_000;
 impl Pacer {
     /// For a line of that rate, on which at most `bound` of line time may wait.
     pub(crate) fn new(rate: BitRate, bound: Duration) -> Self {
-        let most = (rate.bytes_in(bound) as u64).max(SMALL_WRITE);
         Self {
             rate,
-            most,
+            bound,
+            most: most(rate, bound),
             reckoned: 0,
             measured: 0,
+            reported: 0,
+        }
+    }
+
+    /// From now on the line has that rate. What waits is as many bytes as before.
+    pub(crate) fn set_rate(&mut self, now: Instant, rate: BitRate) {
+        let before = self.scaled(now);
+        self.rate = rate;
+        self.most = most(rate, self.bound);
+        let scaled = self.scaled(now);
+        for idle_at in [&mut self.reckoned, &mut self.measured, &mut self.reported] {
+            *idle_at = scaled + idle_at.saturating_sub(before);
         }
     }
 
@@ -71,7 +87,7 @@ impl Pacer {
             return;
         }
         let now = self.scaled(now);
-        for idle_at in [&mut self.reckoned, &mut self.measured] {
+        for idle_at in [&mut self.reckoned, &mut self.measured, &mut self.reported] {
             *idle_at = (*idle_at).max(now) + bytes as u128 * BYTE;
         }
     }
@@ -79,6 +95,11 @@ impl Pacer {
     /// Notes that `bytes` of what was handed over have not left yet.
     pub(crate) fn on_measured(&mut self, now: Instant, bytes: usize) {
         self.measured = self.scaled(now) + bytes as u128 * BYTE;
+    }
+
+    /// Notes that `bytes` of what was handed over wait behind the port, or have not left it.
+    pub(crate) fn on_reported(&mut self, now: Instant, bytes: usize) {
+        self.reported = self.scaled(now) + bytes as u128 * BYTE;
     }
 
     /// When it is worth asking again.
@@ -103,7 +124,7 @@ impl Pacer {
     }
 
     fn idle_at(&self) -> u128 {
-        self.reckoned.max(self.measured)
+        self.reckoned.max(self.measured).max(self.reported)
     }
 
     fn waits(&self, now: Instant) -> u128 {
@@ -123,9 +144,29 @@ impl Pacer {
     }
 }
 
+/// The bound in bytes.
+fn most(rate: BitRate, bound: Duration) -> u64 {
+    (rate.bytes_in(bound) as u64).max(SMALL_WRITE)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_rate_leaves_as_many_bytes_waiting() {
+        let rate = |bits| BitRate::new(bits).unwrap();
+        let mut pacer = Pacer::new(rate(38_400), Duration::from_millis(4));
+        let now = Instant::from_micros(1_234_567);
+        pacer.on_reported(now, 384);
+        pacer.on_sent(now, 10);
+        pacer.set_rate(now, rate(9600));
+        assert_eq!(pacer.queued(now).as_millis(), 410);
+        assert_eq!(pacer.allowance(now + rate(9600).time_for(394)), 4);
+        let later = now + Duration::from_secs(1);
+        pacer.set_rate(later, rate(115_200));
+        assert_eq!(pacer.allowance(later), 46);
+    }
 
     fn send_for(rate: u32, duration: Duration) -> u64 {
         let mut pacer = Pacer::new(BitRate::new(rate).unwrap(), Duration::from_millis(4));

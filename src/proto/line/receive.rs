@@ -188,6 +188,13 @@ impl Line {
         if let Some(rtt) = settled.rtt {
             self.rtt.on_sample(rtt);
         }
+        if let Some(mark) = settled.mark {
+            let found = self.delivery.on_arrived(now, mark, self.counts.bytes_sent);
+            if found.rate != self.pacer.rate() {
+                self.pacer.set_rate(now, found.rate);
+            }
+            self.pacer.on_reported(now, found.waits);
+        }
         self.note_settled(&settled);
         settled
     }

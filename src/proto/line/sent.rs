@@ -6,6 +6,7 @@
 
 use std::collections::VecDeque;
 
+use super::delivery::Mark;
 use crate::proto::channel::SentSegment;
 use crate::proto::framing::check::CheckKind;
 use crate::proto::framing::header::{FrameKind, NumberForm, SHORT_WINDOW};
@@ -28,8 +29,8 @@ const CERTAIN_WINDOW: u64 = 256;
 /// A frame that is remembered until its fate is known.
 #[derive(Debug)]
 struct SentFrame {
-    /// When its last byte was handed over, and its place in that order; `None` while on its way.
-    completed: Option<(Instant, u64)>,
+    /// `None` while on its way.
+    completed: Option<Completed>,
     wire: usize,
     parity: Parity,
     kind: FrameKind,
@@ -38,6 +39,16 @@ struct SentFrame {
     eliciting: bool,
     segments: Vec<SentSegment>,
     settled: bool,
+}
+
+/// The last byte of a frame was handed over.
+#[derive(Clone, Copy, Debug)]
+struct Completed {
+    at: Instant,
+    /// Its place in that order.
+    place: u64,
+    /// Bytes that were handed over up to there.
+    bytes: u64,
 }
 
 /// A frame that was built.
@@ -73,7 +84,7 @@ impl SentFrame {
             parity: self.parity,
             kind: self.kind,
             fate,
-            place: self.completed.map_or(0, |(_, place)| place),
+            place: self.completed.map_or(0, |completed| completed.place),
         }
     }
 }
@@ -90,6 +101,8 @@ pub(crate) struct Settled {
     pub(crate) told: Option<u64>,
     /// Round trip, when the report gave one.
     pub(crate) rtt: Option<Duration>,
+    /// The last frame that arrived, when that is news.
+    pub(crate) mark: Option<Mark>,
     /// A frame arrived that was not known to have arrived.
     pub(crate) progress: bool,
 }
@@ -176,12 +189,16 @@ impl SentFrames {
         });
     }
 
-    /// Notes that the last byte of a frame was handed over.
-    pub(crate) fn on_completed(&mut self, now: Instant, number: u64) {
+    /// Notes that the last byte of a frame was handed over, and how many were up to there.
+    pub(crate) fn on_completed(&mut self, now: Instant, number: u64, bytes: u64) {
         let place = self.next_place;
         self.next_place += 1;
         if let Some(frame) = self.frame_mut(number) {
-            frame.completed = Some((now, place));
+            frame.completed = Some(Completed {
+                at: now,
+                place,
+                bytes,
+            });
             if frame.eliciting {
                 self.last_eliciting = Some(now);
                 self.waiting_since.get_or_insert(now);
@@ -220,7 +237,7 @@ impl SentFrames {
             .frames
             .iter()
             .filter(|frame| frame.eliciting && !frame.settled);
-        waiting.find_map(|frame| frame.completed.map(|(at, _)| at))
+        waiting.find_map(|frame| frame.completed.map(|completed| completed.at))
     }
 
     /// Settles what a report says.
@@ -245,18 +262,25 @@ impl SentFrames {
                 break;
             }
             let frame = &mut self.frames[i];
-            let Some((at, place)) = frame.completed else {
+            let Some(completed) = frame.completed else {
                 continue;
             };
             if report.received(largest - number) != Some(true) {
                 continue;
             }
-            last_place = last_place.max(Some(place));
+            last_place = last_place.max(Some(completed.place));
             if frame.settled {
                 continue;
             }
             if number == largest {
-                settled.rtt = Some(now.since(at).saturating_sub(HOLD_UNIT * report.hold));
+                let heard = now - HOLD_UNIT * report.hold;
+                settled.rtt = Some(heard.since(completed.at));
+                settled.mark = Some(Mark {
+                    bytes: completed.bytes,
+                    left: completed.at,
+                    heard,
+                    at: report.at,
+                });
             }
             settled.progress = true;
             frame.settled = true;
@@ -301,7 +325,9 @@ impl SentFrames {
     /// Loses what left completely before the frame at that place and did not arrive.
     fn lose_before(&mut self, last: u64, largest: u64, report: &Report, settled: &mut Settled) {
         for (number, frame) in (self.first..).zip(&mut self.frames) {
-            let before = frame.completed.is_some_and(|(_, place)| place < last);
+            let before = frame
+                .completed
+                .is_some_and(|completed| completed.place < last);
             if frame.settled || !before {
                 continue;
             }
@@ -325,7 +351,7 @@ impl SentFrames {
 
     fn forget_settled(&mut self) {
         let waiting = |frame: &SentFrame| match frame.completed {
-            Some((at, _)) if frame.eliciting && !frame.settled => Some(at),
+            Some(completed) if frame.eliciting && !frame.settled => Some(completed.at),
             _ => None,
         };
         self.waiting_since = self.frames.iter().filter_map(waiting).min();
@@ -382,7 +408,7 @@ mod tests {
                 Some(number)
             );
             sent.on_built(built(vec![segment(number)]));
-            sent.on_completed(at(number), number);
+            sent.on_completed(at(number), number, 0);
         }
         sent
     }
@@ -392,7 +418,7 @@ mod tests {
         for &number in numbers {
             received.on_frame(at(0), number, true, true);
         }
-        received.report(at(0), 0, 0).unwrap()
+        received.report(at(0)).unwrap()
     }
 
     #[test]
@@ -415,12 +441,12 @@ mod tests {
             sent.on_built(built(vec![segment(number)]));
         }
         // Frame 0 is ordinary; 1 interrupts it and leaves first; 2 follows.
-        sent.on_completed(at(1), 1);
+        sent.on_completed(at(1), 1, 0);
         let settled = sent.on_report(at(5), &report_of(&[1]));
         assert_eq!(settled.acked, [segment(1)]);
         assert!(settled.lost.is_empty());
-        sent.on_completed(at(6), 0);
-        sent.on_completed(at(7), 2);
+        sent.on_completed(at(6), 0, 0);
+        sent.on_completed(at(7), 2, 0);
         let settled = sent.on_report(at(9), &report_of(&[1, 2]));
         assert_eq!(settled.lost, [segment(0)]);
     }
@@ -470,7 +496,7 @@ mod tests {
         assert_eq!(settled.lost, [segment(0), segment(1), segment(2)]);
         assert_eq!(sent.waiting_since(), None);
         // What was on its way at the cut still completes, unless its rest is gone.
-        sent.on_completed(at(9), 3);
+        sent.on_completed(at(9), 3, 0);
         assert_eq!(sent.give_up().lost, [segment(3)]);
         sent.on_built(built(vec![segment(4)]));
         assert!(sent.give_up().lost.is_empty());

@@ -248,12 +248,13 @@ impl Line {
             self.owed = self.owed.saturating_sub(sent);
         }
         self.pacer.on_sent(now, sent);
-        self.counts.bytes_sent += sent as u64;
         if sent > 0 {
+            self.delivery.on_sent(now, self.counts.bytes_sent);
             self.last_sent = Some(now);
         }
+        self.counts.bytes_sent += sent as u64;
         if let Some(number) = completed.and_then(|completed| completed.number) {
-            self.sent.on_completed(now, number);
+            self.sent.on_completed(now, number, self.counts.bytes_sent);
         }
         sent
     }
@@ -335,8 +336,7 @@ impl Line {
             .stats(self.decoder.counts(), self.received.absent());
         self.quality.on_incoming(incoming.error_rate);
         self.choose_parity();
-        self.received
-            .report(now, self.counts.bytes_received, self.decoder.counts().bad)
+        self.received.report(now)
     }
 
     /// What was repaired, to be told beside a report.
@@ -375,7 +375,11 @@ impl Line {
             .sent
             .waiting_since()
             .map(|since| since + self.patience() * 2u32.pow(self.probe.unanswered.clamp(1, 5) - 1));
-        let wanted = earliest(answer_at, self.keepalive_at())?;
+        let wanted = earliest(answer_at, self.keepalive_at());
+        let wanted = match self.wants_report {
+            true => self.last_sent,
+            false => wanted,
+        }?;
         // Never more than one on its way in a round trip.
         Some(
             self.probe
@@ -409,6 +413,7 @@ impl Line {
     /// Notes whether the device below has room. Says whether it is worth sending now.
     pub(crate) fn begin_transmit(&mut self, now: Instant, has_room: bool) -> bool {
         self.watch.on_room(now, has_room);
+        self.wants_report = self.delivery.wants_report(now, self.counts.bytes_sent);
         let is_due = self.pacer.is_due(now);
         self.paced = !is_due;
         is_due && has_room

@@ -30,7 +30,8 @@ pub(crate) struct SetupReport {
 struct Line {
     device: String,
     baud: u32,
-    rate: u32,
+    /// Bit/s; `None` where it is measured.
+    rate: Option<u32>,
     flow: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     modem: Option<String>,
@@ -65,7 +66,9 @@ impl SetupReport {
         let lines = lines.map(|(line, config)| Line {
             device: line.device.to_string(),
             baud: line.baud,
-            rate: config.rate.bits_per_second(),
+            rate: config
+                .is_rate_known
+                .then_some(config.rate.bits_per_second()),
             flow: line.flow.to_string(),
             modem: line.modem.as_ref().map(modem_words),
         });
@@ -88,7 +91,8 @@ impl SetupReport {
             lines.row([
                 line.device.clone(),
                 line.baud.to_string(),
-                line.rate.to_string(),
+                line.rate
+                    .map_or("measured".to_owned(), |rate| rate.to_string()),
                 line.flow.clone(),
             ]);
         }

@@ -64,6 +64,8 @@ struct Line {
     state: String,
     trouble: Option<String>,
     rate_bps: u64,
+    /// Links of before the rate was measured do not tell.
+    rate_set_bps: Option<u64>,
     rtt_us: Option<u64>,
     queue_us: u64,
     bytes_sent: u64,
@@ -360,8 +362,9 @@ fn line_words(line: &Line, device: &Device) -> String {
     let round_trip = line.rtt_us.map_or("unknown".to_owned(), number::millis);
     let _ = writeln!(
         out,
-        "  pace {} bit/s, round trip {round_trip}, {} waiting below",
+        "  pace {} bit/s, {}, round trip {round_trip}, {} waiting below",
         line.rate_bps,
+        pace_words(line),
         number::millis(line.queue_us)
     );
     let _ = writeln!(
@@ -409,6 +412,17 @@ fn port_words(device: &Device) -> String {
         }
     }
     out
+}
+
+/// Where the pace comes from.
+fn pace_words(line: &Line) -> String {
+    match line.rate_set_bps {
+        None => "measured".to_owned(),
+        Some(set) if set > line.rate_bps => {
+            format!("measured, less than the {set} of the settings")
+        }
+        Some(_) => "as set".to_owned(),
+    }
 }
 
 /// What noise does, while it is known: a line that carries nothing tells nothing of it.
@@ -459,7 +473,7 @@ mod tests {
             "stats": {"name": "room-1", "session": 1, "peer": 7, "peer_name": "room-2",
                 "sessions": 2, "more": true,
                 "lines": [{"name": "ttyUSB0", "state": "cut", "trouble": "nothing heard",
-                    "rate_bps": 33600, "rtt_us": 24100, "queue_us": 3100, "bytes_sent": 1200000,
+                    "rate_bps": 33600, "rate_set_bps": 33600, "rtt_us": 24100, "queue_us": 3100, "bytes_sent": 1200000,
                     "bytes_received": 5, "frames_sent": 10, "frames_received": 9,
                     "frames_bad": 5, "frames_joined": 3, "interruptions": 2, "frames_lost": 3,
                     "reports_sent": 0, "cuts": 1,
@@ -501,7 +515,7 @@ mod tests {
             "trouble: nothing heard",
             "problem: it is gone",
             "  the port counted 7 framing errors, 2 breaks\n",
-            "round trip 24.1 ms",
+            "pace 33600 bit/s, as set, round trip 24.1 ms",
             "sent 1.2 MB",
             "  noise there  before the cut noisy, takes room from video: 1 byte in 130 wrong, at \
              random; 2.1 % of frames lost; frames to 946 bytes with parity 16, express parity 8\n",
@@ -518,6 +532,21 @@ mod tests {
         ] {
             assert!(screen.contains(words), "{words} is not in\n{screen}");
         }
+        let screen_of = |set: &str| {
+            let document = document.replace("\"rate_set_bps\": 33600", set);
+            let status: Status = serde_json::from_str(&document).unwrap();
+            status.screen()
+        };
+        for set in ["\"rate_set_bps\": null", "\"other\": 0"] {
+            let screen = screen_of(set);
+            assert!(
+                screen.contains("pace 33600 bit/s, measured, round"),
+                "{screen}"
+            );
+        }
+        let words = "pace 33600 bit/s, measured, less than the 38400 of the settings, round";
+        let screen = screen_of("\"rate_set_bps\": 38400");
+        assert!(screen.contains(words), "{screen}");
     }
 
     #[test]

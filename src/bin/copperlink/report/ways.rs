@@ -216,6 +216,7 @@ pub(crate) mod tests {
             state: LineState::Up,
             trouble: None,
             rate_bps: 9600,
+            rate_set_bps: None,
             rtt_us: None,
             queue_us: 0,
             bytes_sent: 0,

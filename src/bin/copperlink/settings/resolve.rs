@@ -180,6 +180,7 @@ impl Words<'_> {
         let setup = || {
             let (device, baud, flow) = (device.as_ref()?.get_ref().clone(), baud?, flow?);
             let mut config = LineConfig::new(line_name(&device), rate?);
+            config.is_rate_known = raw.rate.is_some();
             config.avoid_xon_xoff = flow == Flow::Software;
             let mut setup = LineSetup::new(device, baud.bits_per_second(), flow);
             setup.modem = modem?;

@@ -67,6 +67,7 @@ fn a_good_file_becomes_a_setup() {
     assert_eq!(setup.config.name, "room-1");
     assert_eq!(setup.config.lines[0].name, "ttyUSB0");
     assert_eq!(setup.config.lines[0].rate.bits_per_second(), 33_600);
+    assert!(setup.config.lines[0].is_rate_known);
     assert!(!setup.config.lines[0].avoid_xon_xoff);
     assert_eq!(setup.lines[0].baud, 115_200);
     assert_eq!(setup.lines[0].flow, Flow::Hardware);
@@ -93,6 +94,10 @@ fn defaults_and_options() {
         );
     let setup = parse(&text).unwrap();
     assert_eq!(setup.config.lines[0].rate.bits_per_second(), 115_200);
+    assert!(
+        !setup.config.lines[0].is_rate_known,
+        "left out, it is measured"
+    );
     assert!(setup.config.lines[0].avoid_xon_xoff);
     assert!(setup.status_socket.is_none());
     let audio = &setup.config.channels[0];
