@@ -149,7 +149,7 @@ impl Session {
     pub fn handle_rate(&mut self, now: Instant, line: LineId, rate: BitRate) {
         self.now = now;
         if let Some(line) = self.lines.get_mut(usize::from(line.0)) {
-            line.on_rate(rate);
+            line.on_rate(now, rate);
         }
     }
 

@@ -192,6 +192,19 @@ impl Delivery {
         }
     }
 
+    /// A modem said what it carries. Where it strips start and stop bits that is less than the truth: the
+    /// rate is tried from there.
+    pub(super) fn on_told(&mut self, now: Instant, rate: BitRate) {
+        self.rate = (f64::from(rate.bits_per_second()) / 10.0).min(self.most);
+        self.is_guess = false;
+        self.is_on_trial = false;
+        self.step = 0.0;
+        self.fell_from = None;
+        self.found = self.rate;
+        self.pause = PAUSE;
+        (self.changed, self.raise_at) = (now, now);
+    }
+
     /// The estimate.
     pub(super) fn rate(&self) -> BitRate {
         let bits = (self.rate * 10.0).round() as u32;

@@ -240,9 +240,10 @@ impl Line {
         Settled::default()
     }
 
-    /// The line carries so much from now on.
-    pub(crate) fn on_rate(&mut self, rate: BitRate) {
-        self.pacer = Pacer::new(rate, self.bound);
+    /// A modem says that the line carries so much from now on.
+    pub(crate) fn on_rate(&mut self, now: Instant, rate: BitRate) {
+        self.delivery.on_told(now, rate);
+        self.pacer = Pacer::new(self.delivery.rate(), self.bound);
     }
 
     /// So many bytes of what was handed over still wait below.

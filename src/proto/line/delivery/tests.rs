@@ -10,6 +10,8 @@ use super::*;
 struct Line {
     port: u32,
     is_known: bool,
+    /// What the modem said, bit/s.
+    told: Option<u32>,
     /// Bit/s that it carries, by the time in seconds.
     carries: fn(f64) -> f64,
     /// Bytes a second that there are to send.
@@ -31,6 +33,7 @@ impl Line {
         Self {
             port,
             is_known: false,
+            told: None,
             carries,
             load: f64::INFINITY,
             drift: 0.0,
@@ -46,6 +49,9 @@ impl Line {
         let instant = |at: f64| start + Duration::from_secs_f64(at.max(0.0));
         let port = BitRate::new(self.port).unwrap();
         let mut delivery = Delivery::new(port, self.is_known, start);
+        if let Some(told) = self.told {
+            delivery.on_told(start, BitRate::new(told).unwrap());
+        }
         let mut pacer = Pacer::new(delivery.rate(), Duration::from_millis(4));
         let (mut sent, mut offered, mut idle_at) = (0_u64, 0.0, 0.0_f64);
         // Of each frame: bytes up to its end, when it left, arrived, and how long it waited.
@@ -99,6 +105,26 @@ impl Line {
             }
         }
     }
+}
+
+#[test]
+fn what_a_modem_says_is_used_at_once_and_tried_from_there() {
+    // V.42 strips start and stop bits: 28800 on the line carry 36000 of ten-bit characters.
+    let line = Line {
+        told: Some(28_800),
+        ..Line::new(115_200, |_| 36_000.0)
+    };
+    let mut last = 0.0;
+    line.run(20.0, |at, rate, waited| {
+        assert!(
+            at > 1.0 || (28_000.0..=37_000.0).contains(&rate),
+            "{rate} at {at:.1} s"
+        );
+        assert!(waited < 0.1, "{waited} at {at:.1} s");
+        last = rate;
+    });
+    println!("told 28800, found {last}");
+    assert!((32_400.0..=40_000.0).contains(&last), "{last}");
 }
 
 #[test]
