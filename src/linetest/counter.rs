@@ -1,0 +1,561 @@
+//! The tester: sends a pattern, receives one, counts what is wrong second by second.
+//!
+//! ```text
+//!   Tester::poll_transmit --> pattern at the line's pace, errors put in on demand --> the line
+//!   Tester::handle_bytes  <-- any pattern, any phase, either polarity            <-- the line
+//!                             seconds begin with the first synchronisation
+//! ```
+//!
+//! Promise: a slip is no bit error, and a second of which a fifth is wrong is no second of bit errors but a
+//! loss of synchronisation. In a second that is lost no bit is judged. Memory is bounded.
+//! It assumes that `now` never goes back, and that it is asked at [`Tester::poll_timeout`] at the latest.
+//! It leaves to others how long a test lasts, and what the counts are good for.
+
+use std::collections::VecDeque;
+
+use serde::Serialize;
+
+use super::g821::{Counts, Evaluator, Second};
+use super::intervals::Intervals;
+use super::pace::Pace;
+use super::pattern::{Generator, Pattern, Polarity};
+use super::timeline::Timeline;
+use super::track::{Change, Receiver, Sink, Slip};
+use crate::proto::time::{BitRate, Duration, Instant, earliest};
+
+/// What a tester does.
+#[derive(Clone, Copy, Debug)]
+pub struct TesterConfig {
+    /// What the line carries.
+    pub rate: BitRate,
+    /// What is sent, and how.
+    pub send: (Pattern, Polarity),
+    /// What is expected; `None` for whatever comes. Polarity is found in any case.
+    pub expect: Option<Pattern>,
+    /// Every so many bits sent one is turned over; `None` for none.
+    pub inject_every: Option<u64>,
+}
+
+/// Something that a technician wants to know at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// A pattern is received: which, and whether it is turned over.
+    Synchronised(Pattern, Polarity),
+    /// Bits were lost, or too many came.
+    Slipped(Slip),
+    /// What arrives is no pattern any more.
+    SynchronisationLost,
+    /// Nothing came for a second.
+    SignalLost,
+    /// Something comes again.
+    SignalBack,
+}
+
+/// Everything that was counted. Bits are data bits: of the ten of a character the line carries eight.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Stats {
+    /// Bytes handed to the line.
+    pub bytes_sent: u64,
+    /// Bits turned over in them on purpose.
+    pub injected: u64,
+    /// Bytes that came, of any kind.
+    pub bytes_received: u64,
+    /// The pattern that is received, once one was found.
+    pub pattern: Option<Pattern>,
+    /// Whether it is as the register gives it.
+    pub polarity: Option<Polarity>,
+    /// Whether it is received now.
+    pub is_synchronised: bool,
+    /// Time from the start to the first synchronisation, µs.
+    pub synchronised_after_us: Option<u64>,
+    /// Bits that were compared, in seconds that were not lost.
+    pub bits: u64,
+    /// Those that were wrong.
+    pub errors: u64,
+    /// Bits since the first synchronisation that could not be judged: around slips, and in lost seconds.
+    pub unjudged_bits: u64,
+    /// Times that the pattern went on at another place.
+    pub slips: u64,
+    /// Whole bytes that slips lost, and those too many.
+    pub slipped_bytes_lost: u64,
+    /// Bytes too many.
+    pub slipped_bytes_extra: u64,
+    /// Slips by part of a byte, or too far to say.
+    pub slips_of_bits: u64,
+    /// Times that synchronisation was lost.
+    pub synchronisation_losses: u64,
+    /// Seconds in which nothing came.
+    pub silent_seconds: u64,
+    /// Seconds as G.821 counts them, from the first synchronisation on.
+    pub seconds: Counts,
+    /// The stretches between errors.
+    pub intervals: Intervals,
+    /// Second by second.
+    pub timeline: Timeline,
+}
+
+impl Stats {
+    /// Share of the bits that were wrong; `None` before any was compared.
+    pub fn bit_error_rate(&self) -> Option<f64> {
+        (self.bits > 0).then(|| self.errors as f64 / self.bits as f64)
+    }
+}
+
+/// One end of a bit error test, or both ends of a loop.
+#[derive(Debug)]
+pub struct Tester {
+    config: TesterConfig,
+    started: Instant,
+    sender: Sender,
+    receiver: Receiver,
+    tally: Tally,
+    /// When the second that is being counted ends; `None` before the first synchronisation.
+    second_ends: Option<Instant>,
+    evaluator: Evaluator,
+    stats: Stats,
+    has_signal: bool,
+    events: VecDeque<Event>,
+}
+
+#[derive(Debug)]
+struct Sender {
+    generator: Generator,
+    pace: Pace,
+    /// Bits up to the next that is turned over.
+    to_injection: u64,
+}
+
+/// The second that is being counted.
+#[derive(Debug, Default)]
+struct Tally {
+    bits: u64,
+    errors: u64,
+    unjudged: u64,
+    bytes: u64,
+    slips: u64,
+    intervals: Intervals,
+    /// Bits of the second before that were decided in this one, and those of them that differed.
+    carried: (u64, u64),
+}
+
+impl Sink for Tally {
+    fn on_bit(&mut self, is_wrong: bool) {
+        self.bits += 1;
+        self.errors += u64::from(is_wrong);
+        self.intervals.push(is_wrong);
+    }
+
+    fn on_unjudged(&mut self, bits: u64) {
+        self.unjudged += bits;
+        self.intervals.interrupt();
+    }
+}
+
+impl Tester {
+    /// A tester that begins to send now.
+    pub fn new(config: TesterConfig, now: Instant) -> Self {
+        let (pattern, polarity) = config.send;
+        Self {
+            started: now,
+            sender: Sender {
+                generator: Generator::new(pattern, polarity),
+                pace: Pace::new(config.rate),
+                to_injection: config.inject_every.unwrap_or(u64::MAX),
+            },
+            receiver: Receiver::new(config.expect),
+            tally: Tally::default(),
+            second_ends: None,
+            evaluator: Evaluator::new(),
+            stats: Stats::new(),
+            has_signal: true,
+            events: VecDeque::new(),
+            config,
+        }
+    }
+
+    /// Takes bytes from the line.
+    pub fn handle_bytes(&mut self, now: Instant, bytes: &[u8]) {
+        self.handle_timeout(now);
+        let length = bytes.len() as u64;
+        self.stats.bytes_received += length;
+        self.tally.bytes += length;
+        if length > 0 && !self.has_signal {
+            self.has_signal = true;
+            self.say(Event::SignalBack);
+        }
+        for &byte in bytes {
+            for place in 0..8 {
+                let bit = u32::from(byte >> place & 1);
+                if let Some(change) = self.receiver.push(bit, &mut self.tally) {
+                    self.on_change(now, change);
+                }
+            }
+        }
+    }
+
+    /// Appends what the line has room for to `buf`, at most `room` bytes, and says how many.
+    pub fn poll_transmit(&mut self, now: Instant, room: usize, buf: &mut Vec<u8>) -> usize {
+        let bytes = self.sender.pace.allowance(now).min(room);
+        for _ in 0..bytes {
+            let byte = self.sender.byte(&self.config, &mut self.stats.injected);
+            buf.push(byte);
+        }
+        if bytes > 0 {
+            self.sender.pace.on_sent(now, bytes);
+        }
+        self.stats.bytes_sent += bytes as u64;
+        bytes
+    }
+
+    /// Ends the seconds that are over.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        while let Some(end) = self.second_ends
+            && end <= now
+        {
+            self.end_second();
+            self.second_ends = Some(end + A_SECOND);
+        }
+    }
+
+    /// When to ask again: the end of a second, or when the line has room.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        earliest(self.second_ends, Some(self.sender.pace.next()))
+    }
+
+    /// What happened, the oldest first. Of more than 64 that nobody asked for the oldest are gone; the counters
+    /// have them.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// How long it has been counting, in whole seconds.
+    pub fn counted(&self) -> u64 {
+        self.stats.seconds.seconds
+    }
+
+    /// Everything that was counted, up to the end of the last whole second.
+    pub fn stats(&self) -> Stats {
+        let mut stats = self.stats.clone();
+        stats.is_synchronised = self.receiver.is_synchronised();
+        stats.seconds = self.evaluator.counts();
+        stats.intervals = self.tally.intervals.clone();
+        stats
+    }
+
+    /// Decides what is still open, as nothing comes after this. What is left of a second does not count.
+    pub fn finish(mut self) -> Stats {
+        let mut stats = self.stats();
+        stats.seconds = self.evaluator.final_counts();
+        self.receiver.finish(&mut self.tally);
+        stats.intervals = self.tally.intervals;
+        stats
+    }
+
+    fn on_change(&mut self, now: Instant, change: Change) {
+        match change {
+            Change::Found(pattern, polarity) => {
+                self.stats.pattern = Some(pattern);
+                self.stats.polarity = Some(polarity);
+                if self.second_ends.is_none() {
+                    self.second_ends = Some(now + A_SECOND);
+                    let after = now.since(self.started).as_micros();
+                    self.stats.synchronised_after_us = u64::try_from(after).ok();
+                    // What came before the test began is none of it.
+                    self.tally = Tally {
+                        bytes: self.tally.bytes,
+                        ..Tally::default()
+                    };
+                }
+                self.say(Event::Synchronised(pattern, polarity));
+            }
+            Change::Slipped(slip) => {
+                self.tally.slips += 1;
+                self.stats.slips += 1;
+                match slip {
+                    Slip::Lost(bits) if bits % 8 == 0 => self.stats.slipped_bytes_lost += bits / 8,
+                    Slip::Extra(bits) if bits % 8 == 0 => {
+                        self.stats.slipped_bytes_extra += bits / 8;
+                    }
+                    _ => self.stats.slips_of_bits += 1,
+                }
+                self.say(Event::Slipped(slip));
+            }
+            Change::Lost => self.on_lost(),
+        }
+    }
+
+    fn on_lost(&mut self) {
+        self.stats.synchronisation_losses += 1;
+        self.say(Event::SynchronisationLost);
+    }
+
+    fn end_second(&mut self) {
+        let (open_bits, open_errors) = self.receiver.undecided();
+        let (carried_bits, carried_errors) = self.tally.carried;
+        let bits = (self.tally.bits + open_bits).saturating_sub(carried_bits);
+        let errors = (self.tally.errors + open_errors).saturating_sub(carried_errors);
+        let is_silent = self.tally.bytes == 0;
+        // A few bits say nothing: that is a slow line, or the edge of a second.
+        let is_garbled = bits >= FEW_BITS && errors * LOSS_ONE_IN >= bits;
+        if is_garbled && self.receiver.is_synchronised() {
+            self.receiver.lose(&mut self.tally);
+            self.on_lost();
+        }
+        if is_silent {
+            self.stats.silent_seconds += 1;
+            if self.has_signal {
+                self.has_signal = false;
+                self.say(Event::SignalLost);
+            }
+        }
+        let is_unjudged = self.tally.unjudged > self.tally.bits;
+        let second = Second {
+            bits: self.tally.bits,
+            errors: self.tally.errors,
+            is_lost: is_silent || is_garbled || is_unjudged,
+        };
+        self.count(second);
+    }
+
+    fn count(&mut self, mut second: Second) {
+        let tally = std::mem::take(&mut self.tally);
+        self.tally.intervals = tally.intervals;
+        self.tally.carried = self.receiver.undecided();
+        self.stats.unjudged_bits += tally.unjudged;
+        if second.is_lost {
+            self.stats.unjudged_bits += second.bits;
+            second.bits = 0;
+            second.errors = 0;
+        }
+        self.stats.bits += second.bits;
+        self.stats.errors += second.errors;
+        self.evaluator.push(second);
+        self.stats.seconds = self.evaluator.counts();
+        self.stats.timeline.push(second, tally.slips);
+    }
+
+    fn say(&mut self, event: Event) {
+        if self.events.len() == EVENTS_KEPT {
+            self.events.pop_front();
+        }
+        self.events.push_back(event);
+    }
+}
+
+impl Sender {
+    fn byte(&mut self, config: &TesterConfig, injected: &mut u64) -> u8 {
+        let mut byte = self.generator.byte();
+        let Some(every) = config.inject_every else {
+            return byte;
+        };
+        for place in 0..8 {
+            self.to_injection -= 1;
+            if self.to_injection == 0 {
+                byte ^= 1 << place;
+                *injected += 1;
+                self.to_injection = every.max(1);
+            }
+        }
+        byte
+    }
+}
+
+impl Stats {
+    fn new() -> Self {
+        Self {
+            bytes_sent: 0,
+            injected: 0,
+            bytes_received: 0,
+            pattern: None,
+            polarity: None,
+            is_synchronised: false,
+            synchronised_after_us: None,
+            bits: 0,
+            errors: 0,
+            unjudged_bits: 0,
+            slips: 0,
+            slipped_bytes_lost: 0,
+            slipped_bytes_extra: 0,
+            slips_of_bits: 0,
+            synchronisation_losses: 0,
+            silent_seconds: 0,
+            seconds: Evaluator::new().counts(),
+            intervals: Intervals::default(),
+            timeline: Timeline::default(),
+        }
+    }
+}
+
+const A_SECOND: Duration = Duration::from_secs(1);
+/// A second of which one bit in so many is wrong is a loss of synchronisation.
+const LOSS_ONE_IN: u64 = 5;
+const FEW_BITS: u64 = 20;
+const EVENTS_KEPT: usize = 64;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const RATE: u32 = 9600;
+    const BYTES_A_SECOND: usize = 960;
+
+    fn tester(expect: Option<Pattern>, inject_every: Option<u64>) -> Tester {
+        Tester::new(
+            TesterConfig {
+                rate: BitRate::new(RATE).unwrap(),
+                send: (Pattern::P2047, Polarity::Normal),
+                expect,
+                inject_every,
+            },
+            Instant::ZERO,
+        )
+    }
+
+    fn at(second: u64) -> Instant {
+        Instant::ZERO + Duration::from_secs(second)
+    }
+
+    fn pattern() -> impl Iterator<Item = u8> {
+        let mut generator = Generator::new(Pattern::P2047, Polarity::Normal);
+        std::iter::from_fn(move || Some(generator.byte()))
+    }
+
+    fn events(tester: &mut Tester) -> Vec<Event> {
+        std::iter::from_fn(|| tester.poll_event()).collect()
+    }
+
+    /// Each second these bytes, all at its beginning.
+    fn feed(tester: &mut Tester, from: u64, seconds: &[Vec<u8>]) {
+        for (n, bytes) in seconds.iter().enumerate() {
+            tester.handle_bytes(at(from + n as u64), bytes);
+        }
+        tester.handle_timeout(at(from + seconds.len() as u64));
+    }
+
+    fn seconds(count: usize) -> Vec<Vec<u8>> {
+        let bytes: Vec<u8> = pattern().take(count * BYTES_A_SECOND).collect();
+        bytes.chunks(BYTES_A_SECOND).map(<[u8]>::to_vec).collect()
+    }
+
+    #[test]
+    fn errors_put_in_at_one_end_are_counted_at_the_other() {
+        let mut sender = tester(None, Some(1000));
+        let mut receiver = tester(None, None);
+        let (mut now, mut sent) = (Instant::ZERO, Vec::new());
+        while now < at(20) {
+            sent.clear();
+            sender.poll_transmit(now, 4096, &mut sent);
+            receiver.handle_bytes(now, &sent);
+            now = sender.poll_timeout().unwrap();
+        }
+        let (sender, receiver) = (sender.finish(), receiver.finish());
+        assert_eq!(sender.injected, sender.bytes_sent * 8 / 1000);
+        let rate = receiver.bit_error_rate().unwrap();
+        assert!((0.0009..0.0011).contains(&rate), "{rate}");
+        assert_eq!((receiver.slips, receiver.synchronisation_losses), (0, 0));
+        assert!(receiver.bits > 18 * 7680, "{receiver:?}");
+    }
+
+    #[test]
+    fn a_second_with_a_fifth_wrong_is_a_loss_and_a_little_less_is_errors() {
+        for (every, losses) in [(5, 1), (6, 0)] {
+            let mut tester = tester(None, None);
+            let mut bytes = seconds(5);
+            for bit in (0..BYTES_A_SECOND * 8).step_by(every) {
+                bytes[2][bit / 8] ^= 1 << (bit % 8);
+            }
+            feed(&mut tester, 0, &bytes);
+            let events = events(&mut tester);
+            let stats = tester.finish();
+            assert_eq!(
+                stats.synchronisation_losses, losses,
+                "one in {every}: {events:?}"
+            );
+            if losses > 0 {
+                assert!(stats.errors <= 20, "{stats:?}");
+                assert_eq!(stats.seconds.severely_errored, 1);
+                assert!(events.contains(&Event::SynchronisationLost));
+            } else {
+                assert!(stats.errors >= 1200, "{stats:?}");
+            }
+            assert_eq!(stats.slips, 0, "it goes on where it would have been");
+        }
+    }
+
+    #[test]
+    fn silence_is_said_once_and_its_seconds_are_lost() {
+        let mut tester = tester(None, None);
+        let mut bytes = seconds(6);
+        bytes[2].clear();
+        bytes[3].clear();
+        feed(&mut tester, 0, &bytes);
+        let said = events(&mut tester);
+        assert_eq!(
+            said,
+            [
+                Event::Synchronised(Pattern::P2047, Polarity::Normal),
+                Event::SignalLost,
+                Event::SignalBack,
+                // Two seconds are 7.5 periods of the pattern: the shorter way round counts.
+                said[3],
+            ]
+        );
+        assert!(matches!(said[3], Event::Slipped(_)), "{said:?}");
+        let stats = tester.finish();
+        assert_eq!(stats.silent_seconds, 2);
+        assert_eq!(stats.seconds.severely_errored, 2);
+        assert_eq!(stats.errors, 0);
+    }
+
+    #[test]
+    fn a_lost_byte_is_a_slip_and_not_a_flood_of_errors() {
+        let mut tester = tester(None, None);
+        let mut bytes = seconds(5);
+        bytes[2].remove(100);
+        bytes[3].insert(500, 0x55);
+        feed(&mut tester, 0, &bytes);
+        let stats = tester.finish();
+        assert_eq!((stats.errors, stats.slips), (0, 2));
+        assert_eq!(
+            (stats.slipped_bytes_lost, stats.slipped_bytes_extra),
+            (1, 1)
+        );
+        assert_eq!(stats.seconds.errored, 0);
+    }
+
+    #[test]
+    fn seconds_begin_with_the_first_synchronisation() {
+        let mut tester = tester(None, None);
+        tester.handle_timeout(at(30));
+        assert_eq!(tester.counted(), 0);
+        feed(&mut tester, 30, &seconds(3));
+        let stats = tester.finish();
+        assert_eq!(stats.seconds.seconds, 3);
+        assert_eq!(stats.seconds.errored, 0);
+        assert_eq!(stats.synchronised_after_us, Some(30_000_000));
+    }
+
+    #[test]
+    fn another_pattern_than_the_named_one_is_not_taken() {
+        let mut wrong = tester(Some(Pattern::P511), None);
+        feed(&mut wrong, 0, &seconds(3));
+        assert_eq!(wrong.counted(), 0);
+        assert_eq!(wrong.finish().pattern, None);
+        let mut right = tester(Some(Pattern::P2047), None);
+        feed(&mut right, 0, &seconds(3));
+        assert_eq!(right.counted(), 3);
+    }
+
+    #[test]
+    fn what_nobody_asks_for_is_forgotten_and_still_counted() {
+        let mut tester = tester(None, None);
+        let mut bytes = pattern();
+        for n in 0..200 {
+            let mut chunk: Vec<u8> = bytes.by_ref().take(40).collect();
+            chunk.remove(0);
+            tester.handle_bytes(Instant::from_micros(n), &chunk);
+        }
+        assert_eq!(events(&mut tester).len(), EVENTS_KEPT);
+        assert_eq!(tester.finish().slips, 199);
+    }
+}
