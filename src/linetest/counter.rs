@@ -228,6 +228,11 @@ impl Tester {
         self.events.pop_front()
     }
 
+    /// Whether a pattern came, and seconds are counted.
+    pub const fn has_begun(&self) -> bool {
+        self.second_ends.is_some()
+    }
+
     /// How long it has been counting, in whole seconds.
     pub fn counted(&self) -> u64 {
         self.stats.seconds.seconds
@@ -242,13 +247,13 @@ impl Tester {
         stats
     }
 
-    /// Decides what is still open, as nothing comes after this. What is left of a second does not count.
-    pub fn finish(mut self) -> Stats {
-        let mut stats = self.stats();
-        stats.seconds = self.evaluator.final_counts();
-        self.receiver.finish(&mut self.tally);
-        stats.intervals = self.tally.intervals;
-        stats
+    /// The same if nothing came after this: seconds that are not decided are time as before. What is left of a
+    /// second does not count.
+    pub fn settled(&self) -> Stats {
+        Stats {
+            seconds: self.evaluator.final_counts(),
+            ..self.stats()
+        }
     }
 
     fn on_change(&mut self, now: Instant, change: Change) {
@@ -448,7 +453,7 @@ mod tests {
             receiver.handle_bytes(now, &sent);
             now = sender.poll_timeout().unwrap();
         }
-        let (sender, receiver) = (sender.finish(), receiver.finish());
+        let (sender, receiver) = (sender.settled(), receiver.settled());
         assert_eq!(sender.injected, sender.bytes_sent * 8 / 1000);
         let rate = receiver.bit_error_rate().unwrap();
         assert!((0.0009..0.0011).contains(&rate), "{rate}");
@@ -466,7 +471,7 @@ mod tests {
             }
             feed(&mut tester, 0, &bytes);
             let events = events(&mut tester);
-            let stats = tester.finish();
+            let stats = tester.settled();
             assert_eq!(
                 stats.synchronisation_losses, losses,
                 "one in {every}: {events:?}"
@@ -501,7 +506,7 @@ mod tests {
             ]
         );
         assert!(matches!(said[3], Event::Slipped(_)), "{said:?}");
-        let stats = tester.finish();
+        let stats = tester.settled();
         assert_eq!(stats.silent_seconds, 2);
         assert_eq!(stats.seconds.severely_errored, 2);
         assert_eq!(stats.errors, 0);
@@ -514,7 +519,7 @@ mod tests {
         bytes[2].remove(100);
         bytes[3].insert(500, 0x55);
         feed(&mut tester, 0, &bytes);
-        let stats = tester.finish();
+        let stats = tester.settled();
         assert_eq!((stats.errors, stats.slips), (0, 2));
         assert_eq!(
             (stats.slipped_bytes_lost, stats.slipped_bytes_extra),
@@ -529,7 +534,7 @@ mod tests {
         tester.handle_timeout(at(30));
         assert_eq!(tester.counted(), 0);
         feed(&mut tester, 30, &seconds(3));
-        let stats = tester.finish();
+        let stats = tester.settled();
         assert_eq!(stats.seconds.seconds, 3);
         assert_eq!(stats.seconds.errored, 0);
         assert_eq!(stats.synchronised_after_us, Some(30_000_000));
@@ -540,7 +545,7 @@ mod tests {
         let mut wrong = tester(Some(Pattern::P511), None);
         feed(&mut wrong, 0, &seconds(3));
         assert_eq!(wrong.counted(), 0);
-        assert_eq!(wrong.finish().pattern, None);
+        assert_eq!(wrong.settled().pattern, None);
         let mut right = tester(Some(Pattern::P2047), None);
         feed(&mut right, 0, &seconds(3));
         assert_eq!(right.counted(), 3);
@@ -556,6 +561,6 @@ mod tests {
             tester.handle_bytes(Instant::from_micros(n), &chunk);
         }
         assert_eq!(events(&mut tester).len(), EVENTS_KEPT);
-        assert_eq!(tester.finish().slips, 199);
+        assert_eq!(tester.settled().slips, 199);
     }
 }

@@ -117,13 +117,6 @@ impl Receiver {
         self.state = searching(self.wanted);
     }
 
-    /// Nothing comes any more: decides what is left.
-    pub(super) fn finish(&mut self, sink: &mut impl Sink) {
-        if let State::Tracking(track) = &mut self.state {
-            track.finish(sink);
-        }
-    }
-
     fn on_found(&mut self, found: Found, search: Search) -> Change {
         self.state = State::Tracking(Track::new(found, search));
         match self.before.take() {
@@ -208,15 +201,6 @@ impl Track {
         sink.on_unjudged(self.undecided.len() as u64);
         self.undecided.clear();
     }
-
-    fn finish(&mut self, sink: &mut impl Sink) {
-        if self.is_in_doubt {
-            self.drop_undecided(sink);
-        }
-        self.undecided
-            .drain(..)
-            .for_each(|is_wrong| sink.on_bit(is_wrong));
-    }
 }
 
 /// How far it is from where the pattern should be to where it is.
@@ -280,8 +264,8 @@ mod tests {
                 tally.changes.push(change);
             }
         }
-        receiver.finish(&mut tally);
-        assert_eq!(tally.bits + tally.unjudged, bits.len() as u64);
+        let (undecided, _) = receiver.undecided();
+        assert_eq!(tally.bits + tally.unjudged + undecided, bits.len() as u64);
         tally
     }
 

@@ -55,7 +55,7 @@ impl Verdict {
             verdict.lower(Grade::Bad, nothing_measured(stats));
             return verdict;
         };
-        verdict.judge_errors(&bound);
+        verdict.judge_errors(stats, &bound);
         verdict.judge_seconds(stats);
         verdict.judge_slips(stats);
         verdict.remark(stats, &bound);
@@ -70,9 +70,14 @@ impl Verdict {
         self.reasons.push(reason);
     }
 
-    fn judge_errors(&mut self, bound: &Bound) {
+    fn judge_errors(&mut self, stats: &Stats, bound: &Bound) {
+        // Inside a burst all is lost whatever the rate is, and beside it nothing.
+        let no_call = match is_in_bursts(stats) {
+            true => NO_CALL_IN_BURSTS,
+            false => NO_CALL,
+        };
         let words = |is: &str| format!("one bit in {} is wrong: {is}", one_in(bound.rate));
-        if bound.rate >= NO_CALL {
+        if bound.rate >= no_call {
             self.lower(Grade::Bad, words("more than can be repaired"));
         } else if bound.rate >= SUFFERS {
             let is = "repairing them takes room from the pictures";
@@ -159,6 +164,11 @@ impl Verdict {
     }
 }
 
+fn is_in_bursts(stats: &Stats) -> bool {
+    let burstiness = stats.intervals.burstiness();
+    burstiness.is_some_and(|burstiness| burstiness >= IN_BURSTS)
+}
+
 fn nothing_measured(stats: &Stats) -> String {
     match (stats.bytes_received, stats.pattern) {
         (0, _) => "nothing came from the line. Start the test at the far end, too; check the pair and the cable, \
@@ -194,6 +204,8 @@ fn times(count: u64) -> String {
 const SUFFERS: f64 = 2e-4;
 /// One wrong byte in 21: the most parity is too little.
 const NO_CALL: f64 = 6e-3;
+/// With a third of the bits wrong inside, bursts are there for a tenth of the time.
+const NO_CALL_IN_BURSTS: f64 = 3e-2;
 /// One second in so many without a line, and it is no line.
 const MOST_OUT_ONE_IN: u64 = 10;
 /// Slips in a minute that nobody notices no longer, and that nobody bears.

@@ -22,6 +22,7 @@
 //! | a second link of the same name; a port that is taken | | `tests/cli/run.rs`, `shell/status.rs` |
 //! | the far end has another table; a loop; another speed; nobody there | `words` | `tests/sim/coming_up.rs` |
 //! | the far end speaks another version | | `proto/line` |
+//! | a line that is looped, silent, noisy, or at another speed, under test | `line_test` | `tests/sim/linetest.rs` |
 //! | one end killed and started again | `restart` | `tests/sim/control.rs`, `shell/state.rs` |
 
 mod bad_input;
@@ -29,6 +30,7 @@ mod both_media;
 mod carry;
 mod cost;
 mod equipment;
+mod line_test;
 mod link;
 mod restart;
 mod words;

@@ -181,8 +181,10 @@ fn out_of_service(stats: &Stats) -> f64 {
 
 /// Bursts and slips come at any time: each takes the packets that it meets.
 fn packets_hit(line: f64, stats: &Stats) -> f64 {
-    let is_bursty = stats.intervals.burstiness().is_some_and(|b| b >= 2.0);
-    let bursts = if is_bursty { stats.intervals.groups } else { 0 };
+    let bursts = match super::is_in_bursts(stats) {
+        true => stats.intervals.groups,
+        false => 0,
+    };
     let hits = (bursts + stats.slips) as f64 / stats.seconds.seconds.max(1) as f64;
     (hits * A_PACKET / line).min(1.0)
 }

@@ -16,7 +16,7 @@ fn stats(errors: u64) -> Stats {
         expect: None,
         inject_every: None,
     };
-    let mut stats = Tester::new(config, Instant::ZERO).finish();
+    let mut stats = Tester::new(config, Instant::ZERO).settled();
     let mut evaluator = Evaluator::new();
     (0..600).for_each(|_| evaluator.push(Second::default()));
     stats.seconds = evaluator.counts();

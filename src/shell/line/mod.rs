@@ -18,6 +18,7 @@ mod holder;
 mod port_io;
 mod problem;
 pub mod pty;
+pub mod raw;
 mod reconnect;
 mod serial;
 mod task;

@@ -54,6 +54,40 @@ pub(super) enum Problem {
     Closed { device: String },
 }
 
+impl Problem {
+    /// The words for whoever tries it once and does not wait.
+    pub(super) fn once(&self) -> String {
+        match self {
+            Self::Missing { device } => {
+                format!("{device} is not there. `copperlink ports` shows what is there")
+            }
+            Self::Busy { device, holder } => format!(
+                "{device} is in use by {}. Stop it first",
+                holder_words(holder.as_ref())
+            ),
+            Self::Gone { device } => format!(
+                "{device} is gone (unplugged, or its other side was closed). Plug it in, and begin again"
+            ),
+            Self::Failed { device, source } => {
+                format!("{device} failed: {source}. Check its cable and power")
+            }
+            Self::NameNotFound { device, source } => format!(
+                "{device}: the name was not found: {source}. Check the name, or give the address"
+            ),
+            Self::NotConnected { device, source } => format!(
+                "{device} does not answer: {source}. Check its address, port and network cable"
+            ),
+            Self::Closed { device } => format!(
+                "{device} closed the connection. Check that nobody else uses that port of the terminal server"
+            ),
+            Self::NotSerial { .. }
+            | Self::NoHardware { .. }
+            | Self::Denied { .. }
+            | Self::Settings { .. } => self.to_string(),
+        }
+    }
+}
+
 /// How to get the permission to open a device of that group.
 pub(super) fn permission_hint(group: Option<&str>) -> String {
     match group {

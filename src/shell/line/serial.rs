@@ -26,6 +26,7 @@ use super::discover;
 use super::holder::{Holder, owning_group};
 use super::port_io::PortIo;
 use super::problem::Problem;
+use super::raw::{Drive, ModemLines};
 use super::{Flow, LineSetup};
 
 /// A serial port that is open.
@@ -77,6 +78,25 @@ impl SerialLine {
     /// CTS; `None` where there is no such signal, as on a pseudo terminal.
     pub(super) fn clear_to_send(&mut self) -> Option<bool> {
         self.port.read_clear_to_send().ok()
+    }
+
+    /// The signals that the other side drives; `None` where there are none, as on a pseudo terminal.
+    pub(super) fn modem_lines(&mut self) -> Option<ModemLines> {
+        Some(ModemLines {
+            cts: self.port.read_clear_to_send().ok()?,
+            dsr: self.port.read_data_set_ready().ok()?,
+            dcd: self.port.read_carrier_detect().ok()?,
+            ri: self.port.read_ring_indicator().ok()?,
+        })
+    }
+
+    /// Drives a signal; says whether the port has it.
+    pub(super) fn drive(&mut self, signal: Drive) -> bool {
+        let driven = match signal {
+            Drive::Rts(on) => self.port.write_request_to_send(on),
+            Drive::Dtr(on) => self.port.write_data_terminal_ready(on),
+        };
+        driven.is_ok()
     }
 
     /// How many bytes may be written now, so that little waits in the kernel; or how long to

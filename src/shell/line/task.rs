@@ -12,6 +12,7 @@ use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 
 use super::problem::Problem;
+use super::raw::{Drive, ModemLines};
 use super::reconnect::Reconnect;
 use super::serial::{self, SerialLine};
 use super::{Device, LineReport, LineSetup, discover, tcp};
@@ -212,13 +213,17 @@ impl Gauge {
     }
 }
 
-struct Opened {
-    device: OpenDevice,
-    remarks: Vec<String>,
+pub(super) struct Opened {
+    pub(super) device: OpenDevice,
+    pub(super) remarks: Vec<String>,
     stable: Option<PathBuf>,
 }
 
-async fn open(setup: LineSetup, stable: Option<PathBuf>) -> Result<Opened, Problem> {
+/// Opens a device, if need be by a name of it that is still right.
+///
+/// # Errors
+/// Why it cannot be opened.
+pub(super) async fn open(setup: LineSetup, stable: Option<PathBuf>) -> Result<Opened, Problem> {
     match &setup.device {
         Device::Tcp(address) => Ok(Opened {
             device: OpenDevice::Tcp(tcp::connect(address).await?),
@@ -258,12 +263,12 @@ fn open_serial(path: &Path, stable: Option<PathBuf>, setup: &LineSetup) -> Resul
     })
 }
 
-enum OpenDevice {
+pub(super) enum OpenDevice {
     Serial(SerialLine),
     Tcp(TcpStream),
 }
 
-enum Moved {
+pub(super) enum Moved {
     In(usize),
     Out(usize),
 }
@@ -285,7 +290,7 @@ impl OpenDevice {
     }
 
     /// How many bytes may be written now, or how long to wait before asking again.
-    fn room(&self) -> Result<usize, Duration> {
+    pub(super) fn room(&self) -> Result<usize, Duration> {
         match self {
             Self::Serial(port) => port.room(),
             // Its send buffer is small, and a write to a full one waits.
@@ -295,7 +300,7 @@ impl OpenDevice {
 
     /// Bytes that wait in the kernel, where it tells. Of a connection it would (`SIOCOUTQ`), but
     /// not without unsafe code.
-    fn queued(&self) -> Option<usize> {
+    pub(super) fn queued(&self) -> Option<usize> {
         match self {
             Self::Serial(port) => port.queued(),
             Self::Tcp(_) => None,
@@ -303,7 +308,7 @@ impl OpenDevice {
     }
 
     /// Moves bytes either way, whichever is possible first. Can be dropped at any time.
-    async fn moves(&mut self, input: &mut [u8], output: &[u8]) -> io::Result<Moved> {
+    pub(super) async fn moves(&mut self, input: &mut [u8], output: &[u8]) -> io::Result<Moved> {
         std::future::poll_fn(|cx| {
             // Output first: it is little, and a flood of input must not hold it back.
             if !output.is_empty()
@@ -340,7 +345,23 @@ impl OpenDevice {
         }
     }
 
-    fn lost(&self, device: &Device, error: io::Error) -> Problem {
+    /// The signals that the other side drives, where there are any.
+    pub(super) fn modem_lines(&mut self) -> Option<ModemLines> {
+        match self {
+            Self::Serial(port) => port.modem_lines(),
+            Self::Tcp(_) => None,
+        }
+    }
+
+    /// Drives a signal; says whether the port has it.
+    pub(super) fn drive(&mut self, signal: Drive) -> bool {
+        match self {
+            Self::Serial(port) => port.drive(signal),
+            Self::Tcp(_) => false,
+        }
+    }
+
+    pub(super) fn lost(&self, device: &Device, error: io::Error) -> Problem {
         let device = device.to_string();
         let ended = error.kind() == io::ErrorKind::UnexpectedEof;
         match self {

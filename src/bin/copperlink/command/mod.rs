@@ -13,6 +13,7 @@ mod ports;
 mod run;
 mod simulate;
 mod status;
+mod test;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -23,6 +24,7 @@ pub(crate) enum Command {
     Status(status::Status),
     Simulate(simulate::Simulate),
     Demo(demo::Demo),
+    Test(test::Test),
 }
 
 impl Command {
@@ -48,6 +50,7 @@ impl Command {
             Self::Status(status) => status.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
+            Self::Test(test) => test.run(),
         }
     }
 }
