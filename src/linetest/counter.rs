@@ -64,6 +64,8 @@ pub struct Stats {
     pub pattern: Option<Pattern>,
     /// Whether it is as the register gives it.
     pub polarity: Option<Polarity>,
+    /// A pattern that came in place of the one that was expected.
+    pub other_pattern: Option<Pattern>,
     /// Whether it is received now.
     pub is_synchronised: bool,
     /// Time from the start to the first synchronisation, µs.
@@ -242,6 +244,7 @@ impl Tester {
     pub fn stats(&self) -> Stats {
         let mut stats = self.stats.clone();
         stats.is_synchronised = self.receiver.is_synchronised();
+        stats.other_pattern = self.receiver.other();
         stats.seconds = self.evaluator.counts();
         stats.intervals = self.tally.intervals.clone();
         stats
@@ -372,6 +375,7 @@ impl Stats {
             injected: 0,
             bytes_received: 0,
             pattern: None,
+            other_pattern: None,
             polarity: None,
             is_synchronised: false,
             synchronised_after_us: None,
@@ -545,7 +549,11 @@ mod tests {
         let mut wrong = tester(Some(Pattern::P511), None);
         feed(&mut wrong, 0, &seconds(3));
         assert_eq!(wrong.counted(), 0);
-        assert_eq!(wrong.settled().pattern, None);
+        let stats = wrong.settled();
+        assert_eq!(
+            (stats.pattern, stats.other_pattern),
+            (None, Some(Pattern::P2047))
+        );
         let mut right = tester(Some(Pattern::P2047), None);
         feed(&mut right, 0, &seconds(3));
         assert_eq!(right.counted(), 3);

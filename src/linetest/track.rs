@@ -54,6 +54,8 @@ pub enum Slip {
 pub(super) struct Receiver {
     wanted: Option<Pattern>,
     state: State,
+    /// A pattern that comes in place of the wanted one.
+    other: Option<Pattern>,
     /// Where the pattern would be if it had gone on as it was, while it is searched.
     before: Option<Found>,
 }
@@ -69,7 +71,8 @@ impl Receiver {
     pub(super) fn new(wanted: Option<Pattern>) -> Self {
         Self {
             wanted,
-            state: searching(wanted),
+            state: searching(),
+            other: None,
             before: None,
         }
     }
@@ -91,7 +94,7 @@ impl Receiver {
                 let found = searches
                     .iter()
                     .find_map(|search| Some((search.found()?, *search)));
-                found.map(|(found, search)| self.on_found(found, search))
+                found.and_then(|(found, search)| self.on_found(found, search))
             }
         };
         if change == Some(Change::Lost) {
@@ -114,25 +117,33 @@ impl Receiver {
             track.drop_undecided(sink);
             self.before = Some(track.now);
         }
-        self.state = searching(self.wanted);
+        self.state = searching();
     }
 
-    fn on_found(&mut self, found: Found, search: Search) -> Change {
+    /// The pattern that comes in place of the wanted one.
+    pub(super) const fn other(&self) -> Option<Pattern> {
+        self.other
+    }
+
+    fn on_found(&mut self, found: Found, search: Search) -> Option<Change> {
+        if self.wanted.is_some_and(|wanted| wanted != found.pattern) {
+            self.other = Some(found.pattern);
+            self.state = searching();
+            return None;
+        }
         self.state = State::Tracking(Track::new(found, search));
-        match self.before.take() {
+        Some(match self.before.take() {
             Some(before) if before.pattern == found.pattern && before != found => {
                 Change::Slipped(slip(&before, &found))
             }
             _ => Change::Found(found.pattern, found.polarity),
-        }
+        })
     }
 }
 
-fn searching(wanted: Option<Pattern>) -> State {
-    State::Searching(match wanted {
-        Some(pattern) => vec![Search::new(pattern)],
-        None => Pattern::ALL.map(Search::new).to_vec(),
-    })
+/// For all of them, also when one is wanted: what comes in its place is worth knowing.
+fn searching() -> State {
+    State::Searching(Pattern::ALL.map(Search::new).to_vec())
 }
 
 /// A pattern that was found.

@@ -170,6 +170,12 @@ fn is_in_bursts(stats: &Stats) -> bool {
 }
 
 fn nothing_measured(stats: &Stats) -> String {
+    if let (None, Some(other)) = (stats.pattern, stats.other_pattern) {
+        return format!(
+            "the pattern {other} comes, not the one that is expected. Name the same at both ends, or let this end \
+             take any"
+        );
+    }
     match (stats.bytes_received, stats.pattern) {
         (0, _) => "nothing came from the line. Start the test at the far end, too; check the pair and the cable, \
                    and that transmit and receive are crossed"

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::equipment::Desk;
+use crate::equipment::{Desk, Kind};
 use crate::link::{Channel, Site};
 
 /// A test that runs beside another one.
@@ -97,7 +97,16 @@ fn a_looped_line_is_measured_from_one_end_with_a_report_to_hand_over() {
     let _line = site.line(&["--loopback", "a", "--ber", "1e-4"]);
     let (device, page) = (site.path("line-a"), site.path("report.html"));
     let said = site.program.run(&[
-        "test", "bert", &device, "--baud", "38400", "--loop", "--seconds", "3", "--report", &page,
+        "test",
+        "bert",
+        &device,
+        "--baud",
+        "38400",
+        "--loop",
+        "--seconds",
+        "3",
+        "--report",
+        &page,
     ]);
     assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
     assert!(said.out.contains("through the loop"), "{}", said.out);
@@ -112,7 +121,10 @@ fn a_far_end_at_another_speed_is_no_pattern_and_says_what_to_try() {
     let site = Site::new();
     let _line = site.line(&[]);
     let (a, b) = (site.path("line-a"), site.path("line-b"));
-    let far_end = Running::start(&site, &["test", "bert", &b, "--baud", "9600", "--wait", "20"]);
+    let far_end = Running::start(
+        &site,
+        &["test", "bert", &b, "--baud", "9600", "--wait", "20"],
+    );
     let said = site
         .program
         .run(&["test", "bert", &a, "--baud", "19200", "--wait", "6"]);
@@ -127,7 +139,9 @@ fn nobody_at_the_far_end_is_a_failed_line() {
     let site = Site::new();
     let _line = site.line(&[]);
     let a = site.path("line-a");
-    let args = ["test", "bert", &a, "--baud", "38400", "--wait", "1", "--json"];
+    let args = [
+        "test", "bert", &a, "--baud", "38400", "--wait", "1", "--json",
+    ];
     let said = site.program.run(&args);
     assert_eq!(said.code, Some(1), "{}", said.err);
     let reasons = said.json()["verdict"]["reasons"].to_string();
@@ -145,7 +159,11 @@ fn a_device_that_is_not_there_cannot_be_tested() {
         let said = site.program.run(args);
         assert_eq!(said.code, Some(2), "{}", said.err);
         assert!(said.out.is_empty(), "{}", said.out);
-        assert!(said.err.contains("is not there. `copperlink ports`"), "{}", said.err);
+        assert!(
+            said.err.contains("is not there. `copperlink ports`"),
+            "{}",
+            said.err
+        );
     }
     let said = site.program.run(&["test", "link", "room-9"]);
     assert_eq!(said.code, Some(2));
@@ -173,14 +191,24 @@ fn a_loop_plug_brings_all_bytes_back_and_seven_bits_are_named() {
     for (options, code, words) in [
         (&["--loopback", "a"][..], 0, "all 256 values came back"),
         (&["--loopback", "a", "--seven-bits"], 1, "8 data bits"),
-        (&["--loopback", "a", "--line", "eats-xon-xoff"], 1, "XON and XOFF"),
+        (
+            &["--loopback", "a", "--line", "eats-xon-xoff"],
+            1,
+            "XON and XOFF",
+        ),
         (&["--loopback", "b"], 1, "nothing came back"),
     ] {
         let site = Site::new();
         let _line = site.line(options);
         let a = site.path("line-a");
         let said = site.program.run(&["test", "port", &a, "--baud", "19200"]);
-        assert_eq!(said.code, Some(code), "{options:?}: {} {}", said.out, said.err);
+        assert_eq!(
+            said.code,
+            Some(code),
+            "{options:?}: {} {}",
+            said.out,
+            said.err
+        );
         assert!(said.out.contains(words), "{options:?}: {}", said.out);
     }
 }
@@ -190,18 +218,20 @@ fn a_link_is_watched_while_its_call_goes_on() {
     let site = Site::new();
     let _line = site.line(&["--ber", "1e-4"]);
     let desks = [Desk::new(), Desk::new()];
-    let [a, b] = [("room-1", "line-a", &desks[0]), ("room-2", "line-b", &desks[1])].map(
-        |(name, device, desk)| {
-            let channel = Channel {
-                id: 1,
-                class: "control",
-                name: "control",
-                rtcp: false,
-                desk,
-            };
-            site.run(name, device, 38_400, &[channel])
-        },
-    );
+    let [a, b] = [
+        ("room-1", "line-a", &desks[0]),
+        ("room-2", "line-b", &desks[1]),
+    ]
+    .map(|(name, device, desk)| {
+        let channel = Channel {
+            id: 1,
+            class: "control",
+            name: "control",
+            rtcp: false,
+            desk,
+        };
+        site.run(name, device, 38_400, &[channel])
+    });
     a.wait_until_up();
     b.wait_until_up();
     let watched = Running::start(
@@ -209,7 +239,7 @@ fn a_link_is_watched_while_its_call_goes_on() {
         &["test", "link", "room-1", "--seconds", "4", "--json"],
     );
     for n in 0..20u8 {
-        desks[0].send(&[n; 100]);
+        desks[0].send(Kind::Media, &[n; 100]);
         std::thread::sleep(Duration::from_millis(100));
     }
     let (code, out, err) = watched.end();
@@ -217,7 +247,10 @@ fn a_link_is_watched_while_its_call_goes_on() {
     let facts: Value = serde_json::from_str(&out).unwrap();
     assert!(facts["watched_s"].as_f64().unwrap() >= 4.0, "{facts:#}");
     let line = &facts["lines"][0];
-    assert!(line["round_trip_ms"]["min"].as_f64().unwrap() > 0.0, "{facts:#}");
+    assert!(
+        line["round_trip_ms"]["min"].as_f64().unwrap() > 0.0,
+        "{facts:#}"
+    );
     assert!(line["there"]["frames"].as_u64().unwrap() > 0, "{facts:#}");
     let taken = facts["channels"][0]["taken"].as_u64().unwrap();
     assert!((1..=20).contains(&taken), "{facts:#}");

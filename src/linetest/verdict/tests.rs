@@ -53,6 +53,13 @@ fn a_line_without_a_signal_and_one_without_a_pattern_are_told_apart() {
     assert!(silent.reasons[0].contains("nothing came"), "{silent:?}");
     let other = verdict(|stats| (stats.bits, stats.pattern) = (0, None));
     assert!(other.reasons[0].contains("no test pattern"), "{other:?}");
+    let another = verdict(|stats| {
+        (stats.bits, stats.pattern, stats.other_pattern) = (0, None, Some(Pattern::Qrss));
+    });
+    assert!(
+        another.reasons[0].contains("pattern qrss comes"),
+        "{another:?}"
+    );
 }
 
 #[test]

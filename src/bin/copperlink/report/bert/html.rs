@@ -68,10 +68,14 @@ fn head(out: &mut String, report: &BertReport) {
         let _ = write!(out, "<p class=\"reason\">{}</p>", ALL_WELL);
     }
     for reason in reasons {
-        let _ = write!(out, "<p class=\"reason\">{}</p>", escape(&sentence(reason)));
+        let _ = write!(
+            out,
+            "<p class=\"reason\">{}.</p>",
+            escape(&sentence(reason))
+        );
     }
     for remark in report.verdict.remarks.iter().chain(&report.facts.remarks) {
-        let _ = write!(out, "<p>{}</p>", escape(&sentence(remark)));
+        let _ = write!(out, "<p>{}.</p>", escape(&sentence(remark)));
     }
     out.push_str("</div></section>\n");
 }
@@ -146,7 +150,7 @@ fn pictures(out: &mut String, report: &BertReport) {
         out,
         "<section><h2>Errors over time</h2><p class=\"key\">Share of wrong bits in {each}. \
          <i class=\"free\"></i> no error <i class=\"errored\"></i> errored <i class=\"severe\"></i> severely errored \
-         <i class=\"lost\"></i> lost &#9662; slip</p>{}</section>\n",
+         <i class=\"lost\"></i> lost <b>&#9662;</b> slip</p>{}</section>\n",
         plot::over_time(timeline)
     );
     if report.stats.errors > 1 {

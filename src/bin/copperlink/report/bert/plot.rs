@@ -34,8 +34,8 @@ pub(super) fn over_time(timeline: &Timeline) -> String {
         let y = plot.y(height_of(10f64.powi(exponent)));
         let class = if exponent == -3 { "limit" } else { "grid" };
         line(&mut svg, class, [plot.left, y], [plot.right(), y]);
-        let label = format!("1e{exponent}");
-        text(&mut svg, "end", [plot.left - 8.0, y + 4.0], &label);
+        let label = POWERS[(exponent - LOWEST) as usize];
+        text(&mut svg, "end", [plot.left - 8.0, y + 4.0], label);
     }
     text(
         &mut svg,
@@ -256,6 +256,8 @@ fn text(svg: &mut String, class: &str, at: [f64; 2], words: &str) {
 /// Exponents of the lowest and the highest share that is told apart.
 const LOWEST: i32 = -6;
 const HIGHEST: i32 = 0;
+/// Their names.
+const POWERS: [&str; 7] = ["10⁻⁶", "10⁻⁵", "10⁻⁴", "10⁻³", "10⁻²", "10⁻¹", "all"];
 const LENGTHS: [&str; DECADES] = [
     "0 to 9",
     "10 …",
