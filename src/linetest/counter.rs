@@ -3,7 +3,7 @@
 //! ```text
 //!   Tester::poll_transmit --> pattern at the line's pace, errors put in on demand --> the line
 //!   Tester::handle_bytes  <-- any pattern, any phase, either polarity            <-- the line
-//!                             seconds begin with the first synchronisation
+//!                             seconds begin with the first that has a pattern from end to end
 //! ```
 //!
 //! Promise: a slip is no bit error, and a second of which a fifth is wrong is no second of bit errors but a
@@ -214,8 +214,8 @@ impl Tester {
         while let Some(end) = self.second_ends
             && end <= now
         {
-            self.end_second();
             self.second_ends = Some(end + A_SECOND);
+            self.end_second();
         }
     }
 
@@ -322,7 +322,24 @@ impl Tester {
             errors: self.tally.errors,
             is_lost: is_silent || is_garbled || is_unjudged,
         };
-        self.count(second);
+        if second.is_lost && self.stats.seconds.seconds == 0 {
+            self.begin_again();
+        } else {
+            self.count(second);
+        }
+    }
+
+    /// What came for less than a second was no test: it is waited for the next.
+    fn begin_again(&mut self) {
+        self.second_ends = None;
+        self.receiver = Receiver::new(self.config.expect);
+        self.tally = Tally::default();
+        self.stats = Stats {
+            bytes_sent: self.stats.bytes_sent,
+            injected: self.stats.injected,
+            bytes_received: self.stats.bytes_received,
+            ..Stats::new()
+        };
     }
 
     fn count(&mut self, mut second: Second) {
@@ -542,6 +559,22 @@ mod tests {
         assert_eq!(stats.seconds.seconds, 3);
         assert_eq!(stats.seconds.errored, 0);
         assert_eq!(stats.synchronised_after_us, Some(30_000_000));
+    }
+
+    #[test]
+    fn a_pattern_that_goes_within_its_first_second_is_no_test() {
+        let mut tester = tester(None, None);
+        let mut bytes = seconds(1);
+        bytes[0].truncate(100);
+        bytes[0].extend(std::iter::repeat_n(0x55, 800));
+        feed(&mut tester, 0, &bytes);
+        tester.handle_timeout(at(10));
+        assert!(!tester.has_begun());
+        let stats = tester.settled();
+        assert_eq!((stats.pattern, stats.synchronisation_losses), (None, 0));
+        assert_eq!(stats.bytes_received, 900);
+        feed(&mut tester, 10, &seconds(3));
+        assert_eq!(tester.settled().seconds.available, 3);
     }
 
     #[test]

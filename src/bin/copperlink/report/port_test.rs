@@ -38,7 +38,7 @@ enum Bytes {
     Nothing,
     /// All without their top bit.
     SevenBits,
-    /// All but XON and XOFF.
+    /// All but XON and XOFF, of which there are fewer or more.
     NoXonXoff,
     /// Only some of them, as they were sent.
     Some,
@@ -56,8 +56,8 @@ impl Bytes {
         } else if all.clone().map(|byte| byte & 0x7f).eq(back.iter().copied()) {
             Self::SevenBits
         } else if all
-            .filter(|byte| !matches!(*byte, XON | XOFF))
-            .eq(back.iter().copied())
+            .filter(is_other)
+            .eq(back.iter().copied().filter(is_other))
         {
             Self::NoXonXoff
         } else if back.windows(2).all(|pair| pair[0] < pair[1]) {
@@ -97,6 +97,11 @@ impl Bytes {
             }
         })
     }
+}
+
+/// Neither XON nor XOFF, which may be eaten on the way, or said.
+fn is_other(byte: &u8) -> bool {
+    !matches!(*byte, XON | XOFF)
 }
 
 impl PortReport {
