@@ -317,7 +317,10 @@ mod tests {
                 );
 
                 let mut bits = sent(pattern, 20_000);
-                bits.splice(9000..9000, (0..lost as u32).map(|at| at % 3 & 1));
+                bits.splice(
+                    9000..9000,
+                    (0..lost as u32).map(|at| u32::from(at % 3 == 1)),
+                );
                 let tally = receive(&bits);
                 assert_eq!(tally.wrong, 0, "{pattern} {lost}");
                 assert_eq!(

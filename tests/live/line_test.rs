@@ -117,6 +117,39 @@ fn a_looped_line_is_measured_from_one_end_with_a_report_to_hand_over() {
 }
 
 #[test]
+fn a_looped_terminal_server_is_measured_too() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let device = format!("tcp://{}", listener.local_addr().unwrap());
+    let server = std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        let mut buffer = [0; 512];
+        while let Ok(length @ 1..) = stream.read(&mut buffer) {
+            if stream.write_all(&buffer[..length]).is_err() {
+                break;
+            }
+        }
+    });
+    let said = Site::new().program.run(&[
+        "test",
+        "bert",
+        &device,
+        "--baud",
+        "115200",
+        "--loop",
+        "--pattern",
+        "qrss",
+        "--seconds",
+        "2",
+        "--json",
+    ]);
+    server.join().unwrap();
+    assert_eq!(said.code, Some(0), "{} {}", said.out, said.err);
+    assert_eq!(said.json()["stats"]["pattern"], "qrss");
+    assert_eq!(said.json()["stats"]["errors"], 0);
+}
+
+#[test]
 fn a_far_end_at_another_speed_is_no_pattern_and_says_what_to_try() {
     let site = Site::new();
     let _line = site.line(&[]);

@@ -189,6 +189,7 @@ impl BertReport {
         let intervals = &self.stats.intervals;
         let longest = number::count(intervals.longest);
         let how = match self.burstiness {
+            None if self.stats.errors == 0 => "no error".to_owned(),
             None => "too few errors to tell".to_owned(),
             Some(b) if b >= 2.0 => format!(
                 "in {} bursts, the longest of {} bits",
@@ -277,10 +278,12 @@ fn voices(fit: &Fit) -> String {
 
 /// What noise leaves of the line.
 fn noise_words(fit: &Fit) -> String {
-    let mut words = format!(
-        "Noise leaves {:.0} % of the line to a call, and nothing damaged is delivered.",
-        fit.usable * 100.0
-    );
+    let leaves = match fit.usable {
+        ..0.99 => format!("{:.0} %", fit.usable * 100.0),
+        _ => "nearly all".to_owned(),
+    };
+    let mut words =
+        format!("Noise leaves {leaves} of the line to a call, and nothing damaged is delivered.");
     if fit.packets_hit >= 0.001 {
         words += &format!(
             " Bursts and slips hit {:.1} % of the voice packets; what can still be in time is sent again.",

@@ -129,6 +129,12 @@ impl PortReport {
         report
     }
 
+    /// Bytes came before any was sent.
+    pub(crate) fn note_talking(&mut self) {
+        let words = "bytes come without being asked for: something at this port talks by itself";
+        self.notes.push(words.to_owned());
+    }
+
     fn judge_speed(&mut self) {
         let Some(speed) = self.speed_bps else {
             if self.bytes == Bytes::All {

@@ -13,8 +13,8 @@ use super::super::block_on;
 use super::super::line_args::parse_rate;
 use super::{failure, open, parse_device};
 use crate::outcome::{Failure, Verdict};
+use crate::report;
 use crate::report::port_test::{PortReport, Signal};
-use crate::report::{self};
 use crate::stop::StopSignals;
 
 /// Test a port with a loopback plug on it: bytes, speed, signals
@@ -60,6 +60,7 @@ impl Port {
             flow: Flow::None,
         })
         .await?;
+        let is_quiet = quiet(&mut line).await?;
         let sent: Vec<u8> = (0..=255).collect();
         let echo = self.echo(&mut line, &sent).await?;
         let speed = match echo.bytes == sent {
@@ -68,9 +69,11 @@ impl Port {
         };
         let signals = signals(&mut line).await;
         let device = self.device.to_string();
-        Ok(PortReport::new(
-            device, self.baud, echo.bytes, speed, signals,
-        ))
+        let mut report = PortReport::new(device, self.baud, echo.bytes, speed, signals);
+        if !is_quiet {
+            report.note_talking();
+        }
+        Ok(report)
     }
 
     /// What comes back of `sent`, and when.
@@ -114,6 +117,22 @@ impl Port {
     }
 }
 
+/// Waits until nothing comes any more: what an earlier program sent may still be on its way. Says whether that
+/// came to be.
+async fn quiet(line: &mut RawLine) -> Result<bool, Failure> {
+    let mut input = [0; 1024];
+    let deadline = Instant::now() + LONGEST_UNREST;
+    while Instant::now() < deadline {
+        match timeout(AFTER_THE_LAST, line.transfer(&mut input, &[])).await {
+            Ok(moved) => {
+                moved.map_err(failure)?;
+            }
+            Err(_elapsed) => return Ok(true),
+        }
+    }
+    Ok(false)
+}
+
 /// What came back.
 #[derive(Debug, Default)]
 struct Echo {
@@ -138,58 +157,60 @@ async fn signals(line: &mut RawLine) -> Vec<Signal> {
     if line.modem_lines().is_none() {
         return signals;
     }
-    for (drive, hear) in PAIRS {
-        let mut follows = true;
+    for Pair {
+        drives,
+        drive,
+        hears,
+        is_on,
+    } in PAIRS
+    {
+        let mut works = true;
         for on in [true, false, true] {
-            follows &= line.drive(drive(on));
+            works &= line.drive(drive(on));
             sleep(SETTLES).await;
-            follows &= line
-                .modem_lines()
-                .is_some_and(|lines| (hear.is_on)(&lines) == on);
+            works &= line.modem_lines().is_some_and(|lines| is_on(&lines) == on);
         }
         signals.push(Signal {
-            drives: match drive(true) {
-                Drive::Rts(_) => "RTS",
-                Drive::Dtr(_) => "DTR",
-            },
-            hears: hear.name,
-            works: follows,
+            drives,
+            hears,
+            works,
         });
     }
     signals
 }
 
-struct Hear {
-    name: &'static str,
+/// A signal of this side, and one that the plug joins to it.
+struct Pair {
+    drives: &'static str,
+    drive: fn(bool) -> Drive,
+    hears: &'static str,
     is_on: fn(&ModemLines) -> bool,
 }
 
-const PAIRS: [(fn(bool) -> Drive, Hear); 3] = [
-    (
-        Drive::Rts,
-        Hear {
-            name: "CTS",
-            is_on: |lines| lines.cts,
-        },
-    ),
-    (
-        Drive::Dtr,
-        Hear {
-            name: "DSR",
-            is_on: |lines| lines.dsr,
-        },
-    ),
-    (
-        Drive::Dtr,
-        Hear {
-            name: "DCD",
-            is_on: |lines| lines.dcd,
-        },
-    ),
+const PAIRS: [Pair; 3] = [
+    Pair {
+        drives: "RTS",
+        drive: Drive::Rts,
+        hears: "CTS",
+        is_on: |lines| lines.cts,
+    },
+    Pair {
+        drives: "DTR",
+        drive: Drive::Dtr,
+        hears: "DSR",
+        is_on: |lines| lines.dsr,
+    },
+    Pair {
+        drives: "DTR",
+        drive: Drive::Dtr,
+        hears: "DCD",
+        is_on: |lines| lines.dcd,
+    },
 ];
 /// A driver, an adapter and a slow machine take their time.
 const AT_LEAST: Duration = Duration::from_millis(1500);
 const AFTER_THE_LAST: Duration = Duration::from_millis(300);
+const LONGEST_UNREST: Duration = Duration::from_secs(3);
 const SPEED_TIME: Duration = Duration::from_secs(2);
 const LARGEST_BLOCK: usize = 32_768;
 const SETTLES: Duration = Duration::from_millis(50);

@@ -17,7 +17,7 @@ use std::fmt::Write;
 
 use copperlink::linetest::verdict::{Fit, Grade, one_in};
 
-use super::{BertReport, beside_words, best, noise_words, packet_words, plot};
+use super::{BertReport, beside_words, best, noise_words, packet_words, plot, scientific};
 use crate::report::number;
 
 /// The whole page.
@@ -39,10 +39,10 @@ pub(crate) fn page(report: &BertReport) -> String {
     all_figures(&mut out, report);
     out.push_str(SIGNATURE);
     let version = env!("CARGO_PKG_VERSION");
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<footer>Measured by copperlink {version}, {}. Seconds as ITU-T G.821 counts them, patterns of ITU-T \
-         O.150.</footer>\n</main>\n</body>\n</html>\n",
+         O.150.</footer>\n</main>\n</body>\n</html>",
         date(report.ended_unix_s)
     );
     out
@@ -94,7 +94,11 @@ fn figures(out: &mut String, report: &BertReport) {
         ),
         Some(bound) => (
             "none".to_owned(),
-            format!("of {} bits", number::count(bound.bits)),
+            format!(
+                "of {} bits: below {}",
+                number::count(bound.bits),
+                scientific(bound.upper)
+            ),
         ),
         None => ("-".to_owned(), "no bit compared".to_owned()),
     };
@@ -146,17 +150,17 @@ fn pictures(out: &mut String, report: &BertReport) {
         1 => "each second".to_owned(),
         n => format!("each {n} s, coloured by the worst second of them"),
     };
-    let _ = write!(
+    let _ = writeln!(
         out,
         "<section><h2>Errors over time</h2><p class=\"key\">Share of wrong bits in {each}. \
          <i class=\"free\"></i> no error <i class=\"errored\"></i> errored <i class=\"severe\"></i> severely errored \
-         <i class=\"lost\"></i> lost <b>&#9662;</b> slip</p>{}</section>\n",
+         <i class=\"lost\"></i> lost <b>&#9662;</b> slip</p>{}</section>",
         plot::over_time(timeline)
     );
     if report.stats.errors > 1 {
-        let _ = write!(
+        let _ = writeln!(
             out,
-            "<section><h2>Stretches without an error</h2><p class=\"key\">{}.</p>{}</section>\n",
+            "<section><h2>Stretches without an error</h2><p class=\"key\">{}.</p>{}</section>",
             sentence(&report.spread_words()),
             plot::intervals(&report.stats.intervals)
         );
@@ -166,7 +170,7 @@ fn pictures(out: &mut String, report: &BertReport) {
 fn carries(out: &mut String, fit: &Fit) {
     let _ = write!(
         out,
-        "<section><h2>What this line will carry, in each direction</h2><p class=\"key\"><i class=\"voice\"></i> voice \
+        "<section><h2>What this line will carry, in each direction</h2><p class=\"key flush\"><i class=\"voice\"></i> voice \
          <i class=\"room\"></i> left for pictures and control <i class=\"noise\"></i> taken by noise</p>"
     );
     if fit.voices.is_empty() {
@@ -189,7 +193,7 @@ fn carries(out: &mut String, fit: &Fit) {
         }
         out.push_str("</tbody></table>");
     }
-    let _ = write!(out, "<p class=\"key\">{}</p></section>\n", noise_words(fit));
+    let _ = writeln!(out, "<p class=\"key\">{}</p></section>", noise_words(fit));
 }
 
 fn all_figures(out: &mut String, report: &BertReport) {

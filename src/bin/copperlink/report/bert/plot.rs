@@ -37,12 +37,6 @@ pub(super) fn over_time(timeline: &Timeline) -> String {
         let label = POWERS[(exponent - LOWEST) as usize];
         text(&mut svg, "end", [plot.left - 8.0, y + 4.0], label);
     }
-    text(
-        &mut svg,
-        "end note",
-        [plot.right(), plot.y(height_of(1e-3)) - 4.0],
-        "severely errored from here",
-    );
     let seconds: u64 = timeline.entries.iter().map(|entry| entry.seconds).sum();
     let scale = plot.width / seconds.max(1) as f64;
     let mut at = 0;
@@ -52,6 +46,12 @@ pub(super) fn over_time(timeline: &Timeline) -> String {
         bar(&mut svg, &plot, x, width, entry);
         at += entry.seconds;
     }
+    text(
+        &mut svg,
+        "end note",
+        [plot.right(), plot.y(height_of(1e-3)) - 4.0],
+        "severely errored from here",
+    );
     let base = plot.top + plot.height;
     line(&mut svg, "axis", [plot.left, base], [plot.right(), base]);
     time_axis(&mut svg, &plot, seconds);
