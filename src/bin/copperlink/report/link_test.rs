@@ -1,84 +1,19 @@
 //! How good a running link was while it was watched.
 //!
 //! Promise: figures are differences between the first and the last status of the watched time; delays are of each
-//! status in between. Reads the status leniently: a link of another version may tell more.
+//! status in between.
+
+mod sample;
 
 use std::fmt::Write;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
+
+pub(crate) use sample::Sample;
+use sample::{Channel, Line, Sent};
 
 use super::{Table, number};
-
-/// What of a status is looked at.
-#[derive(Clone, Debug, Deserialize)]
-pub(crate) struct Sample {
-    stats: Stats,
-    uptime_us: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Stats {
-    name: String,
-    lines: Vec<Line>,
-    channels: Vec<Channel>,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Line {
-    name: String,
-    state: String,
-    trouble: Option<String>,
-    rate_bps: u64,
-    rtt_us: Option<u64>,
-    queue_us: u64,
-    bytes_sent: u64,
-    bytes_received: u64,
-    frames_sent: u64,
-    frames_received: u64,
-    frames_bad: u64,
-    frames_lost: u64,
-    cuts: u64,
-    #[serde(default)]
-    incoming: Quality,
-    #[serde(default)]
-    outgoing: Outgoing,
-}
-
-#[derive(Clone, Debug, Default, Deserialize)]
-struct Outgoing {
-    quality: Quality,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(default)]
-struct Quality {
-    error_rate: f64,
-    bytes_repaired: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Channel {
-    id: u8,
-    name: String,
-    sent: Sent,
-    received: Received,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Sent {
-    accepted: u64,
-    accepted_bytes: u64,
-    dropped_queue_full: u64,
-    dropped_late: u64,
-}
-
-#[derive(Clone, Debug, Deserialize)]
-struct Received {
-    delivered: u64,
-    delivered_bytes: u64,
-    missing: u64,
-}
 
 /// A link that is being watched.
 #[derive(Debug)]
