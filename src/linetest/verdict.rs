@@ -106,11 +106,15 @@ impl Verdict {
             );
             self.lower(Grade::Bad, words);
         } else if lost > 0 {
-            let words = format!(
-                "it was silent for {} s, and garbled {}; a call stands still so long",
-                stats.silent_seconds,
-                times(stats.synchronisation_losses)
-            );
+            let mut ways = Vec::new();
+            if stats.silent_seconds > 0 {
+                ways.push(format!("it was silent for {} s", stats.silent_seconds));
+            }
+            if stats.synchronisation_losses > 0 {
+                let losses = times(stats.synchronisation_losses);
+                ways.push(format!("the pattern was lost {losses}"));
+            }
+            let words = ways.join(", and ") + "; a call stands still so long";
             self.lower(Grade::Usable, words);
         }
     }

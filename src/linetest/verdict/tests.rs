@@ -85,6 +85,20 @@ fn a_line_that_was_away_for_a_tenth_of_the_time_is_bad() {
 }
 
 #[test]
+fn what_did_not_happen_is_not_told() {
+    let silent = verdict(|stats| stats.silent_seconds = 2);
+    assert_eq!(
+        silent.reasons,
+        ["it was silent for 2 s; a call stands still so long"]
+    );
+    let both = verdict(|stats| (stats.silent_seconds, stats.synchronisation_losses) = (2, 1));
+    assert!(
+        both.reasons[0].contains("for 2 s, and the pattern was lost once;"),
+        "{both:?}"
+    );
+}
+
+#[test]
 fn a_short_test_says_how_little_it_knows() {
     let short = verdict(|stats| stats.bits = 10_000);
     assert!(short.remarks[0].contains("one bit in 3300"), "{short:?}");
