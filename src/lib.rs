@@ -25,6 +25,8 @@
 //!   family of modems needs. As pure: what a modem says comes in as bytes.
 //! - [`sim`] is lines that misbehave on purpose, and two sessions in virtual time around them. As
 //!   pure, so that a run repeats exactly from its seed.
+//! - [`linetest`] is the technician's test of a line: bit patterns, error counts, what they are good for. As
+//!   pure.
 #![cfg_attr(
     feature = "shell",
     doc = "- [`shell`] is the rest: devices, sockets, the clock and the one loop around a session."
@@ -34,8 +36,8 @@
     doc = "- `shell`, which this build is without, has devices, sockets and the clock."
 )]
 //!
-//! Arrows point one way: program → shell → proto, shell → modem, program → sim → proto. Without default features
-//! only the pure folders are built.
+//! Arrows point one way: program → shell → proto, shell → modem, program and shell → linetest,
+//! program → sim → proto. Without default features only the pure folders are built.
 //!
 //! # Where to begin
 //!
@@ -67,6 +69,7 @@
 //! # Ok::<(), copperlink::proto::error::ConfigError>(())
 //! ```
 
+pub mod linetest;
 pub mod modem;
 pub mod proto;
 #[cfg(feature = "shell")]

@@ -24,6 +24,7 @@
 //! | the far end has another table; a loop; another speed; nobody there | `words` | `tests/sim/coming_up.rs` |
 //! | the far end speaks another version | | `proto/line` |
 //! | the terminal server restarted; one that speaks something else | `terminal_server` (needs ser2net) | `shell/driver_tests.rs`, `shell/line/served_port_tests.rs` |
+//! | a line that is looped, silent, noisy, or at another speed, under test | `line_test` | `tests/sim/linetest.rs` |
 //! | one end killed and started again | `restart` | `tests/sim/control.rs`, `shell/state.rs` |
 
 mod bad_input;
@@ -31,6 +32,7 @@ mod both_media;
 mod carry;
 mod cost;
 mod equipment;
+mod line_test;
 mod link;
 mod modem;
 mod restart;

@@ -12,6 +12,7 @@ mod fairness;
 mod goodput;
 mod headers;
 mod hostile_input;
+mod linetest;
 mod long;
 mod modem_buffer;
 mod modems;

@@ -158,9 +158,13 @@ impl SimulatedLine {
         }
         self.next_change = self.scenario.next_change(now);
         for from in Side::BOTH {
-            let (sender_baud, receiver_baud) =
-                (self.bauds[from as usize], self.bauds[from.other() as usize]);
             let mut conditions = self.scenario.conditions(from, now);
+            let sender_baud = self.bauds[from as usize];
+            let receiver_baud = match conditions.wiring {
+                Wiring::Straight => self.bauds[from.other() as usize],
+                // It hears itself, at its own speed.
+                Wiring::Loop => sender_baud,
+            };
             conditions.rate = conditions.rate.min(sender_baud);
             if sender_baud != receiver_baud {
                 conditions.fault = Fault::SpeedMismatch {

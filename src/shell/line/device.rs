@@ -143,7 +143,7 @@ impl OpenDevice {
 
     /// The signals of the port, relied on or not. `None` where it has none, as a pseudo terminal
     /// or a raw TCP connection.
-    fn modem_lines(&mut self) -> Option<ModemLines> {
+    pub(super) fn modem_lines(&mut self) -> Option<ModemLines> {
         match &mut self.kind {
             Kind::Serial(port) => port.modem_lines(),
             Kind::Served(port) => port.modem_lines(),
@@ -178,6 +178,18 @@ impl OpenDevice {
         match &mut self.kind {
             Kind::Serial(port) => port.set_dtr(on),
             Kind::Served(port) => port.set_dtr(on),
+            Kind::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
+    }
+
+    /// Switches RTS on or off.
+    ///
+    /// # Errors
+    /// As [`OpenDevice::set_dtr`].
+    pub(super) fn set_rts(&mut self, on: bool) -> io::Result<()> {
+        match &mut self.kind {
+            Kind::Serial(port) => port.set_rts(on),
+            Kind::Served(port) => port.set_rts(on),
             Kind::Tcp(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }

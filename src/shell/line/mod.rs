@@ -24,6 +24,7 @@ mod port_io;
 mod port_watch;
 mod problem;
 pub mod pty;
+pub mod raw;
 mod reconnect;
 mod rfc2217;
 mod serial;

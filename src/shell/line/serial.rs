@@ -151,6 +151,17 @@ impl SerialLine {
         Ok(self.port.write_data_terminal_ready(on)?)
     }
 
+    /// Switches RTS on or off. Only for tests of the port: with hardware flow control the driver does that.
+    ///
+    /// # Errors
+    /// As [`SerialLine::set_dtr`].
+    pub(super) fn set_rts(&mut self, on: bool) -> io::Result<()> {
+        if !self.has_signals() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        Ok(self.port.write_request_to_send(on)?)
+    }
+
     /// How many bytes may be written now, so that little waits in the kernel; or how long to
     /// wait before asking again.
     pub(super) fn room(&self) -> Result<usize, Duration> {

@@ -117,6 +117,17 @@ impl ServedPort {
         }
     }
 
+    /// Switches RTS.
+    ///
+    /// # Errors
+    /// As [`ServedPort::set_dtr`].
+    pub(super) fn set_rts(&mut self, on: bool) -> io::Result<()> {
+        match self.dialogue.set_rts(on) {
+            true => Ok(()),
+            false => Err(io::ErrorKind::WouldBlock.into()),
+        }
+    }
+
     /// Takes bytes that arrived, or says that the signals may have changed.
     pub(super) fn poll_read(
         &mut self,

@@ -66,7 +66,7 @@ pub(super) fn no_ports(error: io::Error) -> Failure {
 }
 
 /// A bit rate that a line can have.
-fn parse_rate(text: &str) -> Result<BitRate, String> {
+pub(super) fn parse_rate(text: &str) -> Result<BitRate, String> {
     let rate = text.parse().ok().and_then(BitRate::new);
     rate.ok_or_else(|| {
         let (least, most) = (BitRate::MIN, BitRate::MAX);

@@ -15,6 +15,7 @@ mod ports;
 mod run;
 mod simulate;
 mod status;
+mod test;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -26,6 +27,7 @@ pub(crate) enum Command {
     Dial(dial::Dial),
     Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
+    Test(test::Test),
 }
 
 impl Command {
@@ -52,6 +54,7 @@ impl Command {
             Self::Dial(dial) => dial.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
+            Self::Test(test) => test.run(),
         }
     }
 }

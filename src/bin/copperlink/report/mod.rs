@@ -10,12 +10,15 @@ use serde::Serialize;
 
 use crate::outcome::Failure;
 
+pub(crate) mod bert;
 pub(crate) mod call;
 pub(crate) mod lines;
+pub(crate) mod link_test;
 pub(crate) mod live;
 pub(crate) mod modem;
 pub(crate) mod noise;
 pub(crate) mod number;
+pub(crate) mod port_test;
 pub(crate) mod setup;
 pub(crate) mod simulated_modems;
 pub(crate) mod status;

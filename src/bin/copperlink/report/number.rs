@@ -16,6 +16,27 @@ pub(crate) fn bytes(count: u64) -> String {
     format!("{value:.digits$} {unit}")
 }
 
+/// A count in groups of three: `1 843 200`.
+pub(crate) fn count(count: u64) -> String {
+    let digits = count.to_string();
+    let mut out = String::with_capacity(digits.len() + digits.len() / 3);
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            out.push(' ');
+        }
+        out.push(digit);
+    }
+    out
+}
+
+/// A bit rate: `900 bit/s`, `17.3 kbit/s`.
+pub(crate) fn bit_rate(bits_per_second: u64) -> String {
+    match bits_per_second {
+        0..1000 => format!("{bits_per_second} bit/s"),
+        _ => format!("{:.1} kbit/s", bits_per_second as f64 / 1000.0),
+    }
+}
+
 /// Milliseconds with one decimal, of microseconds.
 pub(crate) fn millis(micros: u64) -> String {
     format!("{:.1} ms", micros as f64 / 1000.0)
@@ -84,6 +105,20 @@ mod tests {
         ] {
             assert_eq!(bytes(count), words);
         }
+    }
+
+    #[test]
+    fn large_counts_come_in_groups_of_three() {
+        for (n, words) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1 000"),
+            (1_843_200, "1 843 200"),
+        ] {
+            assert_eq!(count(n), words);
+        }
+        assert_eq!(bit_rate(999), "999 bit/s");
+        assert_eq!(bit_rate(17_300), "17.3 kbit/s");
     }
 
     #[test]

@@ -178,6 +178,11 @@ impl Negotiation {
         self.order(SET_CONTROL, &[if on { DTR_ON } else { DTR_OFF }])
     }
 
+    /// Switches RTS. Says whether there was room for the order.
+    pub(in crate::shell::line) fn set_rts(&mut self, on: bool) -> bool {
+        self.order(SET_CONTROL, &[if on { RTS_ON } else { RTS_OFF }])
+    }
+
     /// What the server set otherwise than it was asked to, or did not answer, in words.
     pub(in crate::shell::line) fn remarks(&self) -> Vec<String> {
         let Answers {
@@ -390,6 +395,7 @@ const FLOWS: [u8; 6] = [1, 2, 3, 17, 18, 19];
 const DTR_ON: u8 = 8;
 const DTR_OFF: u8 = 9;
 const RTS_ON: u8 = 11;
+const RTS_OFF: u8 = 12;
 const BOTH_BUFFERS: u8 = 3;
 
 const OVERRUN: u8 = 0x02;
@@ -554,7 +560,9 @@ mod tests {
         let mut it = begin(Flow::None);
         it.output().clear();
         assert!(it.set_dtr(false) && it.set_dtr(true));
-        let orders = [DTR_OFF, DTR_ON].map(|on| Item::Subnegotiation(COM_PORT, vec![5, on]));
+        assert!(it.set_rts(false) && it.set_rts(true));
+        let orders = [DTR_OFF, DTR_ON, RTS_OFF, RTS_ON]
+            .map(|on| Item::Subnegotiation(COM_PORT, vec![5, on]));
         assert_eq!(said(&mut it), orders);
     }
 
