@@ -23,6 +23,8 @@ pub(in crate::shell) enum Manner {
     Mute,
     /// It is a raw port, and sends back what comes.
     RawEcho,
+    /// It is a raw port that says nothing.
+    RawSilent,
 }
 
 /// A server with one connection.
@@ -45,7 +47,7 @@ impl FakeServer {
             data: Vec::new(),
             orders: Vec::new(),
         };
-        if manner != Manner::RawEcho {
+        if !matches!(manner, Manner::RawEcho | Manner::RawSilent) {
             // Real ones offer to echo, and write a banner.
             server.say(Verb::Will, 1).await;
             server.send(b"\r\nport 3\r\n").await;
@@ -102,8 +104,10 @@ impl FakeServer {
             return false;
         };
         let mut bytes = &buffer[..length];
-        if self.manner == Manner::RawEcho {
-            return self.stream.write_all(bytes).await.is_ok();
+        match self.manner {
+            Manner::RawEcho => return self.stream.write_all(bytes).await.is_ok(),
+            Manner::RawSilent => return true,
+            _ => {}
         }
         while !bytes.is_empty() {
             match self.decoder.next(&mut bytes, &mut self.data) {

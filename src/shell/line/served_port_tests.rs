@@ -155,7 +155,7 @@ async fn a_server_that_answers_nothing_is_used_and_said_so() {
 
 #[tokio::test]
 async fn a_server_that_speaks_something_else_is_named_with_what_to_use() {
-    for manner in [Manner::RawEcho, Manner::NoComPort] {
+    for manner in [Manner::RawEcho, Manner::RawSilent, Manner::NoComPort] {
         let words = problem(manner).await;
         assert!(
             words.contains("does not speak RFC 2217") && words.contains("use tcp://127.0.0.1:"),
