@@ -243,6 +243,13 @@ fn a_modem_may_be_stuck_and_a_line_without_dial_tone() {
 }
 
 #[test]
+fn the_sample_line_for_modems_is_a_good_one() {
+    let line = ["--line", "examples/lines/lost-calls.toml", "--seconds", "1"];
+    let said = run(&[&["simulate", "--modem", "--json"], &line[..]].concat());
+    assert_eq!(said.code, Some(0), "{}", said.err);
+}
+
+#[test]
 fn what_is_only_for_modems_needs_modems() {
     for wrong in [
         &["simulate", "--leased"] as &[&str],
