@@ -30,13 +30,13 @@
 //! A retrain is no event: the link is silent for a while, and nothing is done. `Direct` begins Online.
 
 mod call;
+mod event;
 mod hang_up;
 mod online;
 #[cfg(test)]
 mod tests;
 
 use std::collections::VecDeque;
-use std::fmt;
 
 use crate::proto::time::{Duration, Instant, earliest};
 
@@ -48,6 +48,7 @@ use super::plan::{Dtr, Plan, PortSignals, Redial, Way};
 use super::profile::Use;
 use super::response::Reader;
 use super::wake::Wake;
+pub use event::{Event, Note, Timer};
 use hang_up::HangUp;
 
 /// Makes calls with one modem.
@@ -114,87 +115,6 @@ struct Online {
     /// The link was up in this call.
     was_up: bool,
     hint: Hint,
-}
-
-/// Something to know or to do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// Set DTR.
-    Dtr(Dtr),
-    /// [`Dialer::status`] says something else now.
-    Changed,
-    /// A call is being made, or answered: in words.
-    Calling(String),
-    /// A line was said to the modem.
-    Sent(String),
-    /// A line came from the modem.
-    Heard(String),
-    /// Worth knowing.
-    Note(Note),
-    /// A call: the bytes of the port belong to the link now.
-    Connected(Connection),
-    /// No call, or none any more: the bytes of the port belong to the dialer now.
-    Failed(Failure),
-    /// Nothing more is tried. Comes behind the last failure.
-    GaveUp,
-    /// Done, as [`Dialer::hang_up`] asked.
-    HungUp,
-}
-
-/// Worth knowing about a modem.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Note {
-    /// It refuses a setting that it may refuse.
-    Refused {
-        /// The setting.
-        command: Command,
-        /// What it is for.
-        reason: String,
-    },
-    /// The carrier was there before anything was done.
-    WasConnected,
-    /// It takes no commands, on a leased line: it may be connected.
-    MayBeConnected,
-    /// It did not say that it hung up.
-    MayNotHaveHungUp,
-}
-
-impl fmt::Display for Note {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Refused { command, reason } => write!(
-                f,
-                "the modem refuses {}, which may be missing: {reason}",
-                command.line()
-            ),
-            Self::WasConnected => f.write_str("the carrier is on already; the modem is left alone"),
-            Self::MayBeConnected => f.write_str(
-                "the modem takes no commands. It may be connected already; the line is used as it is",
-            ),
-            Self::MayNotHaveHungUp => f.write_str(
-                "the modem did not say that it hung up. Listen to the line; switch the modem off if the call goes on",
-            ),
-        }
-    }
-}
-
-/// Why a dialer wants to be called.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Timer {
-    /// When the modem should have answered.
-    Answer,
-    /// When DTR has been at its level for long enough.
-    Signal,
-    /// When a call should have come about.
-    Call,
-    /// When to ask a waiting modem whether it is still there.
-    Check,
-    /// When everything that a modem says of a call has been said.
-    Settle,
-    /// When a doubt about a call becomes certain.
-    Doubt,
-    /// When to try again.
-    Pause,
 }
 
 impl Dialer {

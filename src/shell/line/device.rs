@@ -169,6 +169,15 @@ impl OpenDevice {
         }
     }
 
+    /// Whether it has DTR.
+    pub(super) fn has_dtr(&self) -> bool {
+        match &self.kind {
+            Kind::Serial(port) => port.has_signals(),
+            Kind::Served(_) => true,
+            Kind::Tcp(_) => false,
+        }
+    }
+
     /// Switches DTR on or off: off makes most modems hang up.
     ///
     /// # Errors

@@ -6,7 +6,10 @@
 //! caller.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{
+    self,
+    ErrorKind::{Unsupported, WouldBlock},
+};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -90,9 +93,10 @@ impl Modem {
     }
 
     /// Begins, if that was not done yet.
-    pub(super) fn start(&mut self, device: &mut OpenDevice) {
+    pub(super) async fn start(&mut self, device: &mut OpenDevice) {
         if !self.is_started {
             self.is_started = true;
+            wait_for_signals(device).await;
             let signals = self.signals_of(device);
             self.dialer.start(self.clock.now(), signals);
         }
@@ -221,14 +225,31 @@ fn port_signals(device: &mut OpenDevice, rule: CarrierRule) -> PortSignals {
         carrier: all
             .filter(|_| rule != CarrierRule::Never)
             .map(|lines| lines.carrier),
-        has_dtr: all.is_some(),
+        has_dtr: device.has_dtr(),
+    }
+}
+
+/// A terminal server tells its signals a moment after it was connected to. What else comes then is
+/// nothing that was asked for.
+async fn wait_for_signals(device: &mut OpenDevice) {
+    let told = async {
+        let mut input = [0; LARGEST_READ];
+        while device.has_dtr() && device.signals().all.is_none() {
+            if device.moves(&mut input, &[]).await.is_err() {
+                // The next step meets it, too.
+                return;
+            }
+        }
+    };
+    if timeout(SIGNALS_COME, told).await.is_err() {
+        tracing::debug!("the port tells no signals");
     }
 }
 
 async fn set_dtr(device: &mut OpenDevice, level: Dtr) -> io::Result<()> {
     match device.set_dtr(level == Dtr::On) {
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => {
-            tracing::debug!("the port has no DTR after all: {error}");
+        Err(error) if matches!(error.kind(), Unsupported | WouldBlock) => {
+            tracing::debug!("DTR stays as it is: {error}");
         }
         done => done?,
     }
@@ -285,7 +306,7 @@ impl ModemLine {
     /// # Errors
     /// When the device is lost.
     pub async fn next(&mut self) -> Result<Event, DeviceProblem> {
-        self.modem.start(&mut self.device);
+        self.modem.start(&mut self.device).await;
         loop {
             match self.modem.next_event(&mut self.device).await {
                 Ok(Some(event)) => return Ok(event),
@@ -317,6 +338,7 @@ impl ModemLine {
             return Ok(Ok(Vec::new()));
         };
         let clock = self.modem.clock;
+        wait_for_signals(&mut self.device).await;
         let signals = port_signals(&mut self.device, self.setup.carrier);
         let baud = self.setup.baud;
         let mut inspector =
@@ -371,3 +393,9 @@ const LARGEST_READ: usize = 256;
 const LOOK: Duration = Duration::from_millis(100);
 /// Twice the guard time of the escape, an answer, and some.
 const HANG_UP: Duration = Duration::from_secs(18);
+/// How long to wait for the signals of a terminal server.
+const SIGNALS_COME: Duration = Duration::from_millis(300);
+
+#[cfg(test)]
+#[path = "modem_tests.rs"]
+mod tests;

@@ -138,7 +138,7 @@ impl LineTask {
         modem: &mut Modem,
         device: &mut OpenDevice,
     ) -> Result<Result<Option<BitRate>, Problem>, Ended> {
-        modem.start(device);
+        modem.start(device).await;
         let mut rate = None;
         loop {
             let event = match modem.next_event(device).await {
