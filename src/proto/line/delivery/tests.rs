@@ -142,7 +142,7 @@ fn clocks_that_differ_by_200_parts_of_a_million_change_nothing() {
                     n += 1.0;
                 }
             });
-            assert!(sum / n < 0.04, "{} s on average, drift {drift}", sum / n);
+            assert!(sum / n < 0.07, "{} s on average, drift {drift}", sum / n);
         }
     }
 }
