@@ -56,7 +56,7 @@ const SLOW: Equipment = Equipment {
 };
 
 const GOAL: Duration = Duration::from_millis(100);
-const SOON: Duration = Duration::from_millis(600);
+const SOON: Duration = Duration::from_millis(800);
 const BOTH: &[Side] = &Side::BOTH;
 const ONE: &[Side] = &[Side::A];
 

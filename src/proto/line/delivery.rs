@@ -67,6 +67,8 @@ pub(super) struct Delivery {
     last: Option<Judged>,
     /// By how much what frames wait goes to and fro, though nothing waits: adapters and clocks, microseconds.
     jitter: i64,
+    /// The line shall be empty for a moment.
+    rests: bool,
     base: Base,
     clock: FarClock,
 }
@@ -161,6 +163,9 @@ const SMALL_PART: f64 = 0.95;
 const LEAST_PART: f64 = 0.5;
 const LEAST_PART_LONG: f64 = 0.1;
 const LONG: i64 = 100_000;
+/// Each time the rate was too high, more than what waits is let out, as much as the line carries in this
+/// time. What waits forever would be taken for the way, where the far end's clock is slower.
+const REST: f64 = 0.005;
 /// Hand-overs within this time count as one.
 const SLOT: Duration = Duration::from_millis(8);
 const MOST_HANDED: usize = 256;
@@ -187,6 +192,7 @@ impl Delivery {
             handed: VecDeque::new(),
             last: None,
             jitter: 0,
+            rests: false,
             base: Base::default(),
             clock: FarClock::default(),
         }
@@ -372,6 +378,7 @@ impl Delivery {
         self.step = 0.0;
         self.changed = now;
         self.raise_at = now + self.pause;
+        self.rests = true;
     }
 
     /// Whether the line is known, or guessed, to carry less than the port.
@@ -381,20 +388,24 @@ impl Delivery {
 
     /// What waits now: what was handed over behind the mark, less what the line carried since it left
     /// the line's near end.
-    fn finding(&self, now: Instant, mark: &Judged, sent: u64) -> Finding {
+    fn finding(&mut self, now: Instant, mark: &Judged, sent: u64) -> Finding {
         let since = (micros(now) - micros(mark.left) - mark.waited).max(0) as f64 / 1e6;
         let behind = sent.saturating_sub(mark.bytes) as f64;
         let stands = match mark.waited <= self.accident() {
             true => mark.stands(),
             false => mark.waited,
         };
+        let rest = match std::mem::take(&mut self.rests) {
+            true => REST * self.rate,
+            false => 0.0,
+        };
         let waits = match stands > self.bearable() {
-            true => behind - since * self.rate,
+            true => (behind - since * self.rate).max(0.0),
             false => 0.0,
         };
         Finding {
             rate: self.rate(),
-            waits: waits.max(0.0) as usize,
+            waits: (waits + rest) as usize,
         }
     }
 

@@ -163,12 +163,12 @@ fn clocks_that_differ_by_200_parts_of_a_million_change_nothing() {
             line.run(600.0, |at, rate, waited| {
                 if at > 10.0 {
                     assert!(rate >= least, "{rate} at {at:.1} s, drift {drift}");
-                    assert!(waited < 0.25, "{waited} at {at:.1} s, drift {drift}");
+                    assert!(waited < 0.15, "{waited} at {at:.1} s, drift {drift}");
                     sum += waited;
                     n += 1.0;
                 }
             });
-            assert!(sum / n < 0.04, "{} s on average, drift {drift}", sum / n);
+            assert!(sum / n < 0.07, "{} s on average, drift {drift}", sum / n);
         }
     }
 }
@@ -252,7 +252,8 @@ proptest! {
             let found = delivery.on_arrived(now, mark, sent);
             let least = BitRate::new(1200).unwrap();
             prop_assert!(found.rate <= port && found.rate >= least.min(port));
-            prop_assert!(found.waits as u64 <= sent);
+            let rest = found.rate.bytes_in(Duration::from_millis(5));
+            prop_assert!(found.waits as u64 <= sent + rest as u64 + 1);
             delivery.wants_report(now, sent);
             if is_cut {
                 delivery.on_cut();
