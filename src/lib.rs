@@ -23,6 +23,8 @@
 //!   bytes come in and go out. [`Session`](proto::Session) is its only way in.
 //! - [`sim`] is lines that misbehave on purpose, and two sessions in virtual time around them. As
 //!   pure, so that a run repeats exactly from its seed.
+//! - [`linetest`] is the technician's test of a line: bit patterns, error counts, what they are good for. As
+//!   pure.
 #![cfg_attr(
     feature = "shell",
     doc = "- [`shell`] is the rest: devices, sockets, the clock and the one loop around a session."
@@ -32,7 +34,7 @@
     doc = "- `shell`, which this build is without, has devices, sockets and the clock."
 )]
 //!
-//! Arrows point one way: program → shell → proto, program → sim → proto. Without default features
+//! Arrows point one way: program → shell → proto, program → sim → proto, program → linetest. Without default features
 //! only the pure folders are built.
 //!
 //! # Where to begin
@@ -65,6 +67,7 @@
 //! # Ok::<(), copperlink::proto::error::ConfigError>(())
 //! ```
 
+pub mod linetest;
 pub mod proto;
 #[cfg(feature = "shell")]
 pub mod shell;
