@@ -29,10 +29,13 @@ use tokio::time::timeout;
 use super::Core;
 use super::clock::Clock;
 use super::error::RunError;
+use super::history::History;
+use super::history::file::{HistoryFile, Writer};
 use super::line::{self, CHUNK, LineReport, LineSetup};
 use super::link::{LinkHandle, Request};
+use super::metrics::MetricsServer;
 use super::port::{self, UdpPorts};
-use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
+use super::snapshot::{DeviceState, DeviceStatus, EventLog, Recent, Snapshot};
 use super::state::StateFile;
 use super::status::StatusSocket;
 use super::words::Words;
@@ -52,6 +55,8 @@ pub(super) struct Parts {
     pub(super) ports: UdpPorts,
     pub(super) state: Option<StateFile>,
     pub(super) status: Option<StatusSocket>,
+    pub(super) metrics: Option<MetricsServer>,
+    pub(super) history_file: Option<(HistoryFile, Writer)>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) handle: LinkHandle,
 }
@@ -67,8 +72,12 @@ pub(super) struct Driver {
     requests: mpsc::Receiver<Request>,
     handle: LinkHandle,
     events: EventLog,
+    history: History,
+    history_file: Option<HistoryFile>,
     line_tasks: JoinSet<()>,
-    status_task: JoinSet<()>,
+    /// Those that answer questions.
+    status_tasks: JoinSet<()>,
+    history_task: JoinSet<()>,
 }
 
 /// The driver's side of a line task.
@@ -112,11 +121,22 @@ impl Driver {
             });
             line_tasks.spawn(line::run(id, setup, reporter.clone(), to_task));
         }
-        let mut status_task = JoinSet::new();
+        let mut status_tasks = JoinSet::new();
         if let Some(status) = parts.status {
-            status_task.spawn(status.serve(parts.handle.clone()));
+            status_tasks.spawn(status.serve(parts.handle.clone()));
         }
+        if let Some(metrics) = parts.metrics {
+            status_tasks.spawn(metrics.serve(parts.handle.clone()));
+        }
+        let mut history_task = JoinSet::new();
+        let history_file = parts.history_file.map(|(file, writer)| {
+            history_task.spawn(writer.run());
+            file
+        });
         Self {
+            history: History::new(lines.len(), parts.clock.now()),
+            history_file,
+            history_task,
             clock: parts.clock,
             session: parts.session,
             lines,
@@ -127,7 +147,7 @@ impl Driver {
             handle: parts.handle,
             events: EventLog::default(),
             line_tasks,
-            status_task,
+            status_tasks,
         }
     }
 
@@ -136,6 +156,7 @@ impl Driver {
         let mut farewell: Option<Farewell> = None;
         loop {
             let now = self.clock.now();
+            self.account(now);
             if self.session.poll_timeout().is_some_and(|(at, _)| at <= now) {
                 self.session.handle_timeout(now);
             }
@@ -241,6 +262,7 @@ impl Driver {
             () = self.ports.readable() => {}
             () = clock.sleep_until(wake) => {}
             Some(reply) = self.requests.recv() => {
+                self.account(self.clock.now());
                 // Who asked may be gone by now.
                 let _ = reply.send(self.snapshot());
             }
@@ -300,6 +322,7 @@ impl Driver {
 
     fn take_report(&mut self, id: LineId, report: LineReport) {
         let now = self.clock.now();
+        self.account(now);
         let Some(line) = self.lines.get_mut(usize::from(id.0)) else {
             return;
         };
@@ -363,6 +386,21 @@ impl Driver {
         self.events.push(now, &words.text);
     }
 
+    /// Accounts for the seconds that are over. Nobody is woken for that: in a second in which
+    /// nothing woke this task there was nothing to count.
+    fn account(&mut self, now: Instant) {
+        if !self.history.is_due(now) {
+            return;
+        }
+        let stats = self.session.stats();
+        let file = &mut self.history_file;
+        self.history.record_telling(now, &stats, &mut |minute| {
+            if let Some(file) = file {
+                file.take(&minute);
+            }
+        });
+    }
+
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             stats: self.session.stats(),
@@ -371,6 +409,11 @@ impl Driver {
             devices: self.lines.iter().map(|line| line.status.clone()).collect(),
             ports: self.ports.status(),
             events: self.events.to_vec(),
+            in_service: self.history.in_service(),
+            history: Recent {
+                seconds: self.history.seconds(),
+                minutes: self.history.minutes(),
+            },
         }
     }
 
@@ -393,14 +436,20 @@ impl Driver {
 
     /// Ends the tasks: the lines get a moment for what they were handed.
     async fn end(mut self) -> Stats {
-        self.status_task.shutdown().await;
+        self.status_tasks.shutdown().await;
         self.lines.clear();
+        drop(self.history_file.take());
         self.reports.close();
         let lines_end = async { while self.line_tasks.join_next().await.is_some() {} };
         if timeout(LINES_END, lines_end).await.is_err() {
             tracing::warn!("a device did not close in time; leaving it as it is");
         }
         self.line_tasks.shutdown().await;
+        // A minute is written in no time, or the disk is stuck.
+        let written = async { while self.history_task.join_next().await.is_some() {} };
+        if timeout(WRITTEN, written).await.is_err() {
+            tracing::warn!("the history file was not written in time; its last minute is lost");
+        }
         self.session.stats()
     }
 }
@@ -414,6 +463,7 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
 const FAREWELL: Duration = Duration::from_millis(300);
 const QUIET: Duration = Duration::from_millis(100);
 const LINES_END: Duration = Duration::from_millis(400);
+const WRITTEN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 #[path = "driver_tests.rs"]

@@ -11,16 +11,19 @@ use toml::Spanned;
 
 use copperlink::proto::config::{ChannelConfig, Class, LineConfig, LinkConfig, Port};
 use copperlink::proto::time::BitRate;
-use copperlink::shell::{self, Deliver, Device, Flow, LineSetup, LinkSetup, PortSetup, status};
+use copperlink::shell::{
+    self, Deliver, Device, Flow, Instruments, LineSetup, LinkSetup, PortSetup, status,
+};
 
 use super::problem::Problem;
-use super::raw::{RawChannel, RawFile, RawLine};
+use super::raw::{RawChannel, RawFile, RawLine, RawStatus};
 
 /// What the file asks for, as far as it could be understood.
 #[derive(Debug)]
 pub(super) struct Plan {
     name: Option<String>,
     status: bool,
+    instruments: Instruments,
     pub(super) lines: Vec<LinePlan>,
     pub(super) channels: Vec<ChannelPlan>,
 }
@@ -81,6 +84,7 @@ impl Plan {
             ports,
             status_socket: self.status.then(|| socket.clone()),
             state_file: Some(socket.with_extension("state")),
+            instruments: self.instruments,
         })
     }
 }
@@ -133,6 +137,8 @@ pub(super) fn resolve(file: &RawFile, problems: &mut Vec<Problem>) -> Plan {
     Plan {
         name: file.link.as_ref().and_then(|link| words.name(&link.name)),
         status: file.link.as_ref().is_some_and(|link| link.status),
+        instruments: (file.status.as_ref())
+            .map_or_else(Instruments::default, |status| words.instruments(status)),
         lines: file.lines.iter().map(|line| words.line(line)).collect(),
         channels: file.channels.iter().map(|raw| words.channel(raw)).collect(),
     }
@@ -144,6 +150,18 @@ struct Words<'a> {
 }
 
 impl Words<'_> {
+    fn instruments(&mut self, raw: &RawStatus) -> Instruments {
+        let metrics = raw.metrics.as_ref();
+        let history = raw.history.as_ref();
+        Instruments {
+            metrics: metrics.and_then(|address| self.address(address, "metrics", false)),
+            history_file: history.and_then(|path| match path.get_ref().as_str() {
+                "" => self.refuse(path, "`history` names no file", "expected a path"),
+                path => Some(path.into()),
+            }),
+        }
+    }
+
     fn line(&mut self, raw: &RawLine) -> LinePlan {
         let device = self.device(&raw.device);
         let baud = self.bit_rate(&raw.baud, "baud");
