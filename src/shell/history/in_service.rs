@@ -21,6 +21,7 @@ use crate::linetest::g821::{Evaluator, Grade, Second};
 /// The seconds in service of one line, on the way here. `available + unavailable + pending =
 /// seconds`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct InService {
     /// Since the line first came up.
     pub seconds: u64,
@@ -208,8 +209,12 @@ mod tests {
         for (length, unavailable, severe) in [(9, 0, 9), (10, 10, 0)] {
             let mut tally = Tally::default();
             tally.push(&CLEAN);
-            (0..length).for_each(|_| drop(tally.push(&down)));
-            (0..10).for_each(|_| drop(tally.push(&CLEAN)));
+            for _ in 0..length {
+                tally.push(&down);
+            }
+            for _ in 0..10 {
+                tally.push(&CLEAN);
+            }
             let count = tally.count();
             assert_eq!(count.unavailable, unavailable);
             assert_eq!(count.severely_errored, severe);

@@ -114,6 +114,7 @@ fn push<P>(ring: &mut VecDeque<P>, period: P, kept: usize) {
 /// The last periods of a link, each figure a column, oldest first. The columns of one series are
 /// equally long.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Series {
     /// How long each period is, s.
     pub period_s: u64,
@@ -127,6 +128,7 @@ pub struct Series {
 
 /// The columns of a link.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LinkColumns {
     /// Bytes of all channels put on the lines.
     pub bytes_out: Vec<u32>,
@@ -142,6 +144,7 @@ pub struct LinkColumns {
 
 /// The columns of a line.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct LineColumns {
     /// Bytes handed to the line.
     pub bytes_sent: Vec<u32>,

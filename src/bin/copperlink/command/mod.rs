@@ -7,8 +7,11 @@ use clap::Subcommand;
 use crate::outcome::{Failure, Verdict};
 
 mod check;
+mod completions;
 mod demo;
 mod line_args;
+mod man;
+mod monitor;
 mod ports;
 mod run;
 mod simulate;
@@ -21,8 +24,12 @@ pub(crate) enum Command {
     Check(check::Check),
     Ports(ports::Ports),
     Status(status::Status),
+    Monitor(monitor::Monitor),
     Simulate(simulate::Simulate),
     Demo(demo::Demo),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    ManPages(man::ManPages),
 }
 
 impl Command {
@@ -32,6 +39,8 @@ impl Command {
             Self::Run(_) => "info",
             // It says itself what comes of the call; its two links also warn of the end.
             Self::Demo(_) => "error",
+            // A word in the middle of its screen would spoil it.
+            Self::Monitor(_) => "off",
             _ => "warn",
         }
     }
@@ -46,8 +55,11 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
+            Self::Monitor(monitor) => monitor.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::ManPages(man) => man.run(),
         }
     }
 }

@@ -245,7 +245,7 @@ fn each_wrong_value_is_named_with_its_place() {
         (
             "[link]",
             "[lnk]",
-            "f:1:2: unknown key `lnk`; expected [link], [[line]] or [[channel]]",
+            "f:1:2: unknown key `lnk`; expected [link], [status], [[line]] or [[channel]]",
         ),
         ("name = \"room-1\"", "", "f:1:1: the key `name` is missing"),
         ("id = 2", "id = = 2", "f:19:6: "),
