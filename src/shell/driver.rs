@@ -35,6 +35,7 @@ use super::line::{self, CHUNK, LineReport, LineSetup};
 use super::link::{LinkHandle, Request};
 use super::metrics::MetricsServer;
 use super::port::{self, UdpPorts};
+use super::repeats::Repeats;
 use super::snapshot::{DeviceState, DeviceStatus, EventLog, Recent, Snapshot};
 use super::state::StateFile;
 use super::status::StatusSocket;
@@ -72,6 +73,7 @@ pub(super) struct Driver {
     requests: mpsc::Receiver<Request>,
     handle: LinkHandle,
     events: EventLog,
+    repeats: Repeats,
     history: History,
     history_file: Option<HistoryFile>,
     line_tasks: JoinSet<()>,
@@ -146,6 +148,7 @@ impl Driver {
             requests: parts.requests,
             handle: parts.handle,
             events: EventLog::default(),
+            repeats: Repeats::default(),
             line_tasks,
             status_tasks,
         }
@@ -352,9 +355,9 @@ impl Driver {
                 let opened = format!("{} is open", line.status.device);
                 self.session.handle_signals(now, id, signals);
                 if news {
-                    self.tell(now, &Words::info(opened));
+                    self.tell(now, &Words::info(opened).of_line(id));
                     for remark in remarks {
-                        self.tell(now, &Words::trouble(remark));
+                        self.tell(now, &Words::trouble(remark).of_line(id));
                     }
                 }
             }
@@ -367,7 +370,7 @@ impl Driver {
                     self.session.handle_signals(now, id, LineSignals::CLOSED);
                 }
                 if news {
-                    self.tell(now, &Words::trouble(problem));
+                    self.tell(now, &Words::trouble(problem).of_line(id));
                 }
             }
         }
@@ -378,6 +381,12 @@ impl Driver {
     }
 
     fn tell(&mut self, now: Instant, words: &Words) {
+        if self.repeats.admit(now, words) {
+            self.say(now, words);
+        }
+    }
+
+    fn say(&mut self, now: Instant, words: &Words) {
         if words.is_trouble {
             tracing::warn!("{}", words.text);
         } else {
@@ -399,6 +408,9 @@ impl Driver {
                 file.take(&minute);
             }
         });
+        for words in self.repeats.overdue(now) {
+            self.say(now, &words);
+        }
     }
 
     fn snapshot(&self) -> Snapshot {

@@ -26,6 +26,7 @@ pub mod line;
 mod link;
 mod metrics;
 mod port;
+mod repeats;
 mod snapshot;
 mod state;
 pub mod status;

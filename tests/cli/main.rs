@@ -3,7 +3,10 @@
 mod basics;
 mod demo;
 mod lines;
+mod monitor;
+mod pages;
 mod run;
+mod service;
 mod settings;
 mod simulate;
 mod support;

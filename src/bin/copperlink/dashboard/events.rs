@@ -18,7 +18,7 @@ use crate::report::status::Status;
 pub(super) fn draw(app: &App, status: &Status, frame: &mut Frame<'_>, area: Rect, scroll: u16) {
     let mut rows: Vec<Line<'static>> = Vec::new();
     for event in &status.events {
-        rows.extend(screen::wrapped(event, 2, area.width, Style::new()));
+        rows.extend(screen::wrapped(event, [2, 4], area.width, Style::new()));
     }
     let room = usize::from(area.height.saturating_sub(1));
     let most = rows.len().saturating_sub(room);

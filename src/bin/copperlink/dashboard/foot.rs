@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use super::app::{App, Pane};
 
 /// ```text
-///  q quit  ? help  l lines  c channels  g graphs  e events  t time  p pause  tab next link
+///  q quit  ? help  l lines  c channels  g graphs  e events  t time  p pause  tab
 /// ```
 /// The pane that fills the screen is reversed.
 pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
@@ -35,7 +35,7 @@ pub(super) fn draw(app: &App, frame: &mut Frame<'_>, area: Rect) {
         add(key, words, pane == Some(app.pane));
     }
     if app.links.len() > 1 {
-        add("tab", "next link", false);
+        add("tab", "", false);
     }
     frame.render_widget(Line::from(row), area);
 }

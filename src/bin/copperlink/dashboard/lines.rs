@@ -14,7 +14,7 @@ use crate::report::status::{self, Device, Status};
 
 /// ```text
 ///  LINES ---------------------------------------------------------------------
-///  line-a: up, 38400 bit/s, round trip 9.3 ms, 0.0 ms waiting, open
+///  line-a: up, 38400 bit/s, round trip 9.3 ms, queue 0.0 ms, device open, CTS on
 ///    what is wrong, and what to try
 ///    way    quality                wrong before  lost after  repaired  slips  bad
 ///    there  noisy, repaired            1 in 430       0.1 %      1234      0    3
@@ -40,7 +40,7 @@ fn rows(app: &App, status: &Status, width: u16) -> Vec<Line<'static>> {
         let problem = device.problem.as_ref();
         let problem = problem.filter(|_| device.state == "waiting");
         if let Some(words) = problem.or(line.trouble.as_ref()) {
-            rows.extend(wrapped(words, 3, width, theme.bad()));
+            rows.extend(wrapped(words, [3, 3], width, theme.bad()));
         }
         if let (Some(there), Some(here)) = (&line.outgoing, &line.incoming)
             && matches!(line.state.as_str(), "up" | "cut")
@@ -77,14 +77,14 @@ fn first_row(theme: Theme, line: &status::Line, device: &Device) -> Line<'static
     };
     let signals = match device.clear_to_send {
         None => "",
-        Some(true) => ", clear to send",
+        Some(true) => ", CTS on",
         Some(false) => ", held off (CTS)",
     };
     Line::from(vec![
         Span::raw(format!(" {}: ", line.name)),
         Span::styled(line.state.clone(), state),
         Span::raw(format!(
-            ", {} bit/s{round_trip}, {} waiting, device {}{signals}",
+            ", {} bit/s{round_trip}, queue {}, device {}{signals}",
             line.rate_bps,
             number::millis(line.queue_us),
             device.state
@@ -119,7 +119,7 @@ fn way(theme: Theme, name: &str, quality: &Quality, lost: u64, bad: u64) -> Line
 }
 
 fn row_of([way, quality, wrong, lost, repaired, slips, bad]: [&str; 7]) -> String {
-    format!("   {way:<6}{quality:<28}{wrong:>13}{lost:>11}{repaired:>9}{slips:>6}{bad:>6}")
+    format!("   {way:<6}{quality:<27}{wrong:>13}{lost:>11}{repaired:>9}{slips:>6}{bad:>5}")
 }
 
 fn shape(there: &Outgoing, cuts: u64) -> String {

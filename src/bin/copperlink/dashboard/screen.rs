@@ -163,9 +163,16 @@ pub(super) fn table(
     frame.render_widget(Paragraph::new(rows).scroll((scroll, 0)), below);
 }
 
-/// Text cut into rows, each with the same indent.
-pub(super) fn wrapped(text: &str, indent: usize, width: u16, style: Style) -> Vec<Line<'static>> {
-    let room = usize::from(width).saturating_sub(indent + 1).max(10);
+/// Text cut into rows, with the indent of the first one and of the others.
+pub(super) fn wrapped(
+    text: &str,
+    indent: [usize; 2],
+    width: u16,
+    style: Style,
+) -> Vec<Line<'static>> {
+    let room = usize::from(width)
+        .saturating_sub(indent[0].max(indent[1]) + 1)
+        .max(10);
     let mut rows: Vec<String> = Vec::new();
     for word in text.split_whitespace() {
         match rows.last_mut() {
@@ -176,8 +183,10 @@ pub(super) fn wrapped(text: &str, indent: usize, width: u16, style: Style) -> Ve
             _ => rows.push(word.to_owned()),
         }
     }
-    let row = |row: String| Line::styled(" ".repeat(indent) + &row, style);
-    rows.into_iter().map(row).collect()
+    let indents = std::iter::once(indent[0]).chain(std::iter::repeat(indent[1]));
+    let rows = rows.into_iter().zip(indents);
+    rows.map(|(row, indent)| Line::styled(" ".repeat(indent) + &row, style))
+        .collect()
 }
 
 /// Replaces what the terminal cannot show.
@@ -190,6 +199,6 @@ fn only_ascii(frame: &mut Frame<'_>) {
 }
 
 const WIDE: u16 = 140;
-const LEAST_EVENTS: u16 = 4;
+const LEAST_EVENTS: u16 = 3;
 /// Height of the tables beside the graphs.
 const TABLES: u16 = 25;

@@ -8,6 +8,8 @@ use ratatui::backend::Backend;
 use ratatui::crossterm::event::{self, Event};
 use tokio::sync::mpsc;
 
+use copperlink::shell::status;
+
 use super::app::{App, Next};
 use super::poll::Poll;
 use super::screen;
@@ -22,7 +24,11 @@ use crate::stop::StopSignals;
 pub(crate) async fn run(theme: Theme, names: Vec<String>) -> Result<Verdict, Failure> {
     let mut stop = StopSignals::listen()?;
     let poll = Poll::start(&names);
-    let app = App::new(theme, names);
+    let known = match names.is_empty() {
+        true => status::list(),
+        false => names,
+    };
+    let app = App::new(theme, known);
     // Also in a panic the terminal is given back, before the words of the panic.
     let mut terminal = ratatui::try_init().map_err(|error| {
         Failure::CannotRun(format!(
