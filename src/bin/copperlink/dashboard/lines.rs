@@ -14,7 +14,7 @@ use crate::report::status::{self, Device, Status};
 
 /// ```text
 ///  LINES ---------------------------------------------------------------------
-///  line-a: up, 38400 bit/s, round trip 9.3 ms, queue 0.0 ms, device open, CTS on
+///  line-a: up, 38400 bit/s, round trip 9.3 ms, queue 0.0 ms, open, CTS on
 ///    what is wrong, and what to try
 ///    way    quality                wrong before  lost after  repaired  slips  bad
 ///    there  noisy, repaired            1 in 430       0.1 %      1234      0    3
@@ -84,10 +84,13 @@ fn first_row(theme: Theme, line: &status::Line, device: &Device) -> Line<'static
         Span::raw(format!(" {}: ", line.name)),
         Span::styled(line.state.clone(), state),
         Span::raw(format!(
-            ", {} bit/s{round_trip}, queue {}, device {}{signals}",
+            ", {} bit/s{round_trip}, queue {}, {}{signals}",
             line.rate_bps,
             number::millis(line.queue_us),
-            device.state
+            match device.state.as_str() {
+                "open" => "open",
+                _ => "no device",
+            }
         )),
     ])
 }

@@ -434,7 +434,7 @@ fn what_is_wrong_in_the_status_table_is_said_with_its_place() {
     for (text, words) in [
         (
             "metrics = \"9464\"",
-            "f:27:11: \"9464\" is not an address with a port",
+            "f:26:11: \"9464\" is not an address with a port",
         ),
         ("metrics = \"127.0.0.1:0\"", "metrics has port 0"),
         ("metrics = 9464", "`metrics` has the wrong type"),
