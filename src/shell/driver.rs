@@ -29,14 +29,13 @@ use tokio::time::timeout;
 use super::Core;
 use super::clock::Clock;
 use super::error::RunError;
-use super::history::History;
 use super::history::file::{HistoryFile, Writer};
 use super::line::{self, CHUNK, LineReport, LineSetup};
 use super::link::{LinkHandle, Request};
 use super::metrics::MetricsServer;
 use super::port::{self, UdpPorts};
-use super::repeats::Repeats;
-use super::snapshot::{DeviceState, DeviceStatus, EventLog, Recent, Snapshot};
+use super::record::Record;
+use super::snapshot::{DeviceState, DeviceStatus, Snapshot};
 use super::state::StateFile;
 use super::status::StatusSocket;
 use super::words::Words;
@@ -72,10 +71,7 @@ pub(super) struct Driver {
     state: Option<StateFile>,
     requests: mpsc::Receiver<Request>,
     handle: LinkHandle,
-    events: EventLog,
-    repeats: Repeats,
-    history: History,
-    history_file: Option<HistoryFile>,
+    record: Record,
     line_tasks: JoinSet<()>,
     /// Those that answer questions.
     status_tasks: JoinSet<()>,
@@ -136,8 +132,7 @@ impl Driver {
             file
         });
         Self {
-            history: History::new(lines.len(), parts.clock.now()),
-            history_file,
+            record: Record::new(lines.len(), parts.clock.now(), history_file),
             history_task,
             clock: parts.clock,
             session: parts.session,
@@ -147,8 +142,6 @@ impl Driver {
             state: parts.state,
             requests: parts.requests,
             handle: parts.handle,
-            events: EventLog::default(),
-            repeats: Repeats::default(),
             line_tasks,
             status_tasks,
         }
@@ -159,7 +152,7 @@ impl Driver {
         let mut farewell: Option<Farewell> = None;
         loop {
             let now = self.clock.now();
-            self.account(now);
+            self.record.account(now, &self.session);
             if self.session.poll_timeout().is_some_and(|(at, _)| at <= now) {
                 self.session.handle_timeout(now);
             }
@@ -202,7 +195,7 @@ impl Driver {
                 Some(line) => line.name.clone(),
                 None => format!("line {}", line.0),
             });
-            self.tell(now, &words);
+            self.record.tell(now, &words);
         }
         sent
     }
@@ -265,7 +258,7 @@ impl Driver {
             () = self.ports.readable() => {}
             () = clock.sleep_until(wake) => {}
             Some(reply) = self.requests.recv() => {
-                self.account(self.clock.now());
+                self.record.account(self.clock.now(), &self.session);
                 // Who asked may be gone by now.
                 let _ = reply.send(self.snapshot());
             }
@@ -325,7 +318,7 @@ impl Driver {
 
     fn take_report(&mut self, id: LineId, report: LineReport) {
         let now = self.clock.now();
-        self.account(now);
+        self.record.account(now, &self.session);
         let Some(line) = self.lines.get_mut(usize::from(id.0)) else {
             return;
         };
@@ -355,9 +348,9 @@ impl Driver {
                 let opened = format!("{} is open", line.status.device);
                 self.session.handle_signals(now, id, signals);
                 if news {
-                    self.tell(now, &Words::info(opened).of_line(id));
+                    self.record.tell(now, &Words::info(opened).of_line(id));
                     for remark in remarks {
-                        self.tell(now, &Words::trouble(remark).of_line(id));
+                        self.record.tell(now, &Words::trouble(remark).of_line(id));
                     }
                 }
             }
@@ -370,7 +363,7 @@ impl Driver {
                     self.session.handle_signals(now, id, LineSignals::CLOSED);
                 }
                 if news {
-                    self.tell(now, &Words::trouble(problem).of_line(id));
+                    self.record.tell(now, &Words::trouble(problem).of_line(id));
                 }
             }
         }
@@ -380,39 +373,6 @@ impl Driver {
         self.lines.get(usize::from(id.0))
     }
 
-    fn tell(&mut self, now: Instant, words: &Words) {
-        if self.repeats.admit(now, words) {
-            self.say(now, words);
-        }
-    }
-
-    fn say(&mut self, now: Instant, words: &Words) {
-        if words.is_trouble {
-            tracing::warn!("{}", words.text);
-        } else {
-            tracing::info!("{}", words.text);
-        }
-        self.events.push(now, &words.text);
-    }
-
-    /// Accounts for the seconds that are over. Nobody is woken for that: in a second in which
-    /// nothing woke this task there was nothing to count.
-    fn account(&mut self, now: Instant) {
-        if !self.history.is_due(now) {
-            return;
-        }
-        let stats = self.session.stats();
-        let file = &mut self.history_file;
-        self.history.record_telling(now, &stats, &mut |minute| {
-            if let Some(file) = file {
-                file.take(&minute);
-            }
-        });
-        for words in self.repeats.overdue(now) {
-            self.say(now, &words);
-        }
-    }
-
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             stats: self.session.stats(),
@@ -420,12 +380,9 @@ impl Driver {
             pid: std::process::id(),
             devices: self.lines.iter().map(|line| line.status.clone()).collect(),
             ports: self.ports.status(),
-            events: self.events.to_vec(),
-            in_service: self.history.in_service(),
-            history: Recent {
-                seconds: self.history.seconds(),
-                minutes: self.history.minutes(),
-            },
+            events: self.record.events(),
+            in_service: self.record.in_service(),
+            history: self.record.recent(),
         }
     }
 
@@ -450,7 +407,7 @@ impl Driver {
     async fn end(mut self) -> Stats {
         self.status_tasks.shutdown().await;
         self.lines.clear();
-        drop(self.history_file.take());
+        self.record.close_file();
         self.reports.close();
         let lines_end = async { while self.line_tasks.join_next().await.is_some() {} };
         if timeout(LINES_END, lines_end).await.is_err() {

@@ -4,8 +4,9 @@
 //! moment in Prometheus' text format; a reader that is slow, silent or hostile holds up nothing:
 //! at most [`MOST_READERS`] connections at once, each for [`READER_TIME`] at most, and not more
 //! than some fifty new ones a second. Nobody is asked who he is: the address decides who can read.
-//! Assumes nothing of the readers. Leaves the names to [`text`](self::text).
+//! Assumes nothing of the readers. Leaves the names to [`names`](self::names).
 
+mod names;
 mod text;
 
 use std::convert::Infallible;

@@ -26,6 +26,7 @@ pub mod line;
 mod link;
 mod metrics;
 mod port;
+mod record;
 mod repeats;
 mod snapshot;
 mod state;

@@ -195,7 +195,6 @@ fn prometheus_reads_what_status_shows() {
         ("line_bytes_sent_total", &line["bytes_sent"]),
         ("line_bytes_received_total", &line["bytes_received"]),
         ("line_frames_lost_total", &line["frames_lost"]),
-        ("line_rate_bits_per_second", &line["rate_bps"]),
         ("line_openings_total", &line["openings"]),
         (
             "line_service_seconds_total",
@@ -218,6 +217,7 @@ fn prometheus_reads_what_status_shows() {
         let value = figures[&format!("copperlink_{metric}")];
         assert_eq!(Some(value), figure.as_f64(), "{metric}");
     }
+    assert_eq!(figures["copperlink_line_rate_bytes_per_second"], 3840.0);
     assert_eq!(figures["copperlink_line_up"], 0.0);
     assert!(figures["copperlink_uptime_seconds"] > 0.0);
     every_counter_is_there(&status, &figures);
@@ -235,7 +235,7 @@ fn every_counter_is_there(status: &serde_json::Value, figures: &HashMap<String, 
         ("saved_bytes", "header_bytes_saved"),
         ("repeated", "sent_in_advance"),
         ("queued", "queued_datagrams"),
-        ("rate_bps", "rate_bits_per_second"),
+        ("rate_bps", "rate_bytes_per_second"),
         ("rtt_us", "round_trip_seconds"),
         ("queue_us", "queue_seconds"),
         ("frame_bytes", "frame_limit_bytes"),

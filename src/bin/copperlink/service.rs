@@ -5,6 +5,7 @@
 //! only while the link itself answers, so that one that hangs is started again. Assumes that the
 //! socket takes a datagram at once. A manager that does not listen any more is no reason to stop.
 
+use std::convert::Infallible;
 use std::time::Duration;
 
 use sd_notify::NotifyState;
@@ -25,7 +26,7 @@ pub(crate) fn stopping() {
 
 /// Tells the manager that the link is alive, as often as it wants to know, and how it is. For
 /// ever, when it does not want to know.
-pub(crate) async fn keep_alive(link: LinkHandle) {
+pub(crate) async fn keep_alive(link: LinkHandle) -> Infallible {
     let Some(patience) = sd_notify::watchdog_enabled() else {
         return std::future::pending().await;
     };

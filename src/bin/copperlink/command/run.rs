@@ -37,8 +37,7 @@ impl Run {
             tokio::pin!(alive);
             let ended = tokio::select! {
                 ended = &mut run => ended,
-                // Never over before.
-                () = &mut alive => return Ok(Verdict::Done),
+                never = &mut alive => match never {},
                 () = stop.next() => {
                     tracing::info!("stopping; the far end is told");
                     service::stopping();
