@@ -66,7 +66,7 @@ fn a_minute_is_the_sum_of_its_seconds() {
     for second in 1..=125 {
         let stats = stats(second * 10, second / 50);
         history.record_telling(at(second * 1000), &stats, &mut |minute| {
-            minutes.push(minute)
+            minutes.push(minute);
         });
     }
     let series = history.minutes();

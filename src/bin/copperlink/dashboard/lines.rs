@@ -122,7 +122,7 @@ fn way(theme: Theme, name: &str, quality: &Quality, lost: u64, bad: u64) -> Line
 }
 
 fn row_of([way, quality, wrong, lost, repaired, slips, bad]: [&str; 7]) -> String {
-    format!("   {way:<6}{quality:<27}{wrong:>13}{lost:>11}{repaired:>9}{slips:>6}{bad:>5}")
+    format!("   {way:<6}{quality:<28}{wrong:>12}{lost:>11}{repaired:>9}{slips:>6}{bad:>5}")
 }
 
 fn shape(there: &Outgoing, cuts: u64) -> String {
