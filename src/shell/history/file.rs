@@ -2,8 +2,8 @@
 //!
 //! Promises: one line for each minute of each line of the link, with the time of day (UTC) at
 //! which it ended; the file is appended to, and when it is full it becomes `FILE.1` and a new one
-//! is begun, so that the two together hold at least a week and never more than [`MOST_BYTES`]
-//! each; a disk that is slow or full holds up nothing but the file, and what it loses is counted
+//! is begun, so that the two together hold at least a week of one line and never more than
+//! [`MOST_BYTES`] each; a disk that is slow or full holds up nothing but the file, and what it loses is counted
 //! and said. Assumes that nobody else writes to it.
 
 use std::fs::{self, File, OpenOptions};

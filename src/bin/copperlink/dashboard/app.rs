@@ -96,7 +96,6 @@ impl App {
         match key.code {
             KeyCode::Char('q') => return Next::Quit,
             KeyCode::Char('c') if control => return Next::Quit,
-            // Any key but the arrows takes the help away.
             KeyCode::Char('?' | 'h') => self.help = !self.help,
             KeyCode::Esc if self.help => self.help = false,
             KeyCode::Esc | KeyCode::Char('o') => self.show(Pane::Overview),
