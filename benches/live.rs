@@ -5,12 +5,17 @@
 //! Measures the two processes that carry the link; the one that plays the line is not counted,
 //! but takes its share of the machine. Linux only: elsewhere nothing tells what a process uses.
 //!
-//! `cargo bench --bench live` takes a minute and a half. Figures of a machine that does other work are
+//! Also what looking costs: the same with a `monitor` that asks twice a second and a Prometheus that
+//! asks each second, which is fifteen times as often as it does by default.
+//!
+//! `cargo bench --bench live` takes two and a half minutes. Figures of a machine that does other work are
 //! worthless.
 
 use std::fs;
-use std::net::UdpSocket;
-use std::path::Path;
+use std::io::{Read, Write};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::thread::sleep;
@@ -47,9 +52,16 @@ fn main() {
         site.run("b", "line-b", &rooms[1]),
     ];
     ["a", "b"].iter().for_each(|name| site.wait_until_up(name));
+    println!("nobody looks");
     saturated(&ends, &rooms);
     sleep(SETTLE);
     idle("up, and nothing to carry", &ends[0]);
+    println!("\na is looked at");
+    watched(&site, || {
+        saturated(&ends, &rooms);
+        sleep(SETTLE);
+        idle("up, nothing to carry, looked at", &ends[0]);
+    });
     let lonely = Room::new();
     idle("no device", &site.run("c", "no-such-line", &lonely));
 }
@@ -102,6 +114,38 @@ fn saturated(ends: &[Process; 2], rooms: &[Room; 2]) {
         over.store(true, Ordering::Relaxed);
     });
     println!("  goal {:>64} {:>23} {:>10}", "<= 5 %", "<= 16", "<= 16");
+}
+
+/// While a monitor and a Prometheus look at the link `a`.
+fn watched(site: &Site, work: impl FnOnce()) {
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let look = |pause: Duration, ask: fn(&Site)| {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    ask(site);
+                    sleep(pause);
+                }
+            });
+        };
+        look(Duration::from_millis(500), |site| {
+            let mut link = UnixStream::connect(site.socket()).expect("a link");
+            let mut document = String::new();
+            link.read_to_string(&mut document).expect("an answer");
+            assert!(document.contains("history"));
+        });
+        look(Duration::from_secs(1), |site| {
+            let mut link = TcpStream::connect(&site.metrics).expect("a link");
+            let mut text = String::new();
+            link.write_all(b"GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n")
+                .and_then(|()| link.read_to_string(&mut text))
+                .expect("an answer");
+            assert!(text.contains("copperlink_line_bytes_sent_total"));
+        });
+        work();
+        over.store(true, Ordering::Relaxed);
+    });
 }
 
 fn idle(what: &str, end: &Process) {
@@ -179,6 +223,8 @@ impl Room {
 struct Site {
     program: Program,
     folder: TempDir,
+    /// Where the link `a` serves its metrics.
+    metrics: String,
 }
 
 impl Site {
@@ -186,12 +232,25 @@ impl Site {
         Self {
             program: Program::new(),
             folder: tempfile::tempdir().expect("a folder"),
+            metrics: TcpListener::bind("127.0.0.1:0")
+                .and_then(|free| free.local_addr())
+                .expect("a port")
+                .to_string(),
         }
     }
 
     fn path(&self, name: &str) -> String {
         let path = self.folder.path().join(name);
         path.to_str().expect("a path that is text").to_owned()
+    }
+
+    /// The status socket of the link `a`.
+    fn socket(&self) -> PathBuf {
+        let command = self.program.command(&[]);
+        let mut variables = command.get_envs();
+        let run_dir = variables.find(|(name, _)| *name == "COPPERLINK_RUN_DIR");
+        let run_dir = run_dir.and_then(|(_, value)| value).expect("a directory");
+        Path::new(run_dir).join("a.sock")
     }
 
     fn line(&self) -> Process {
@@ -207,8 +266,12 @@ impl Site {
     fn run(&self, name: &str, device: &str, room: &Room) -> Process {
         let (device, file) = (self.path(device), self.path(&format!("{name}.toml")));
         let equipment = room.socket.local_addr().expect("an address").port();
+        let status = match name {
+            "a" => format!("[status]\nmetrics = \"{}\"\n", self.metrics),
+            _ => String::new(),
+        };
         let settings = format!(
-            "[link]\nname = \"{name}\"\n\
+            "[link]\nname = \"{name}\"\n{status}\
              [[line]]\ndevice = \"{device}\"\nbaud = {RATE}\nflow = \"none\"\n\
              [[channel]]\nid = 1\nname = \"video\"\nclass = \"video\"\n\
              listen = \"127.0.0.1:{}\"\ndeliver = \"127.0.0.1:{equipment}\"\n",

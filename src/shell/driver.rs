@@ -29,10 +29,13 @@ use tokio::time::timeout;
 use super::Core;
 use super::clock::Clock;
 use super::error::RunError;
+use super::history::file::{HistoryFile, Writer};
 use super::line::{self, CHUNK, DeviceSignals, LineReport, LineSetup, ModemSetup};
 use super::link::{LinkHandle, Request};
+use super::metrics::MetricsServer;
 use super::port::{self, UdpPorts};
-use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
+use super::record::Record;
+use super::snapshot::{DeviceState, DeviceStatus, Snapshot};
 use super::state::StateFile;
 use super::status::StatusSocket;
 use super::words::Words;
@@ -52,6 +55,8 @@ pub(super) struct Parts {
     pub(super) ports: UdpPorts,
     pub(super) state: Option<StateFile>,
     pub(super) status: Option<StatusSocket>,
+    pub(super) metrics: Option<MetricsServer>,
+    pub(super) history_file: Option<(HistoryFile, Writer)>,
     pub(super) requests: mpsc::Receiver<Request>,
     pub(super) handle: LinkHandle,
 }
@@ -66,9 +71,11 @@ pub(super) struct Driver {
     state: Option<StateFile>,
     requests: mpsc::Receiver<Request>,
     handle: LinkHandle,
-    events: EventLog,
+    record: Record,
     line_tasks: JoinSet<()>,
-    status_task: JoinSet<()>,
+    /// Those that answer questions.
+    status_tasks: JoinSet<()>,
+    history_task: JoinSet<()>,
 }
 
 /// The driver's side of a line task.
@@ -134,11 +141,21 @@ impl Driver {
             });
             line_tasks.spawn(line::run(id, setup, reporter.clone(), to_task, link));
         }
-        let mut status_task = JoinSet::new();
+        let mut status_tasks = JoinSet::new();
         if let Some(status) = parts.status {
-            status_task.spawn(status.serve(parts.handle.clone()));
+            status_tasks.spawn(status.serve(parts.handle.clone()));
         }
+        if let Some(metrics) = parts.metrics {
+            status_tasks.spawn(metrics.serve(parts.handle.clone()));
+        }
+        let mut history_task = JoinSet::new();
+        let history_file = parts.history_file.map(|(file, writer)| {
+            history_task.spawn(writer.run());
+            file
+        });
         Self {
+            record: Record::new(lines.len(), parts.clock.now(), history_file),
+            history_task,
             clock: parts.clock,
             session: parts.session,
             lines,
@@ -147,9 +164,8 @@ impl Driver {
             state: parts.state,
             requests: parts.requests,
             handle: parts.handle,
-            events: EventLog::default(),
             line_tasks,
-            status_task,
+            status_tasks,
         }
     }
 
@@ -158,6 +174,7 @@ impl Driver {
         let mut farewell: Option<Farewell> = None;
         loop {
             let now = self.clock.now();
+            self.record.account(now, &self.session);
             if self.session.poll_timeout().is_some_and(|(at, _)| at <= now) {
                 self.session.handle_timeout(now);
             }
@@ -201,7 +218,7 @@ impl Driver {
                 Some(line) => line.name.clone(),
                 None => format!("line {}", line.0),
             });
-            self.tell(now, &words);
+            self.record.tell(now, &words);
         }
         sent
     }
@@ -276,6 +293,7 @@ impl Driver {
             () = self.ports.readable() => {}
             () = clock.sleep_until(wake) => {}
             Some(reply) = self.requests.recv() => {
+                self.record.account(self.clock.now(), &self.session);
                 // Who asked may be gone by now.
                 let _ = reply.send(self.snapshot());
             }
@@ -335,6 +353,7 @@ impl Driver {
 
     fn take_report(&mut self, id: LineId, report: LineReport) {
         let now = self.clock.now();
+        self.record.account(now, &self.session);
         let Some(line) = self.lines.get_mut(usize::from(id.0)) else {
             return;
         };
@@ -369,9 +388,9 @@ impl Driver {
                 }
                 self.session.handle_signals(now, id, signals.relied_on);
                 if news {
-                    self.tell(now, &Words::info(opened));
+                    self.record.tell(now, &Words::info(opened).of_line(id));
                     for remark in remarks {
-                        self.tell(now, &Words::trouble(remark));
+                        self.record.tell(now, &Words::trouble(remark).of_line(id));
                     }
                 }
             }
@@ -379,7 +398,7 @@ impl Driver {
                 let words = format!("{}: modem: {status}", line.name);
                 line.status.modem = Some(status);
                 if news {
-                    self.tell(now, &Words::info(words));
+                    self.record.tell(now, &Words::info(words).of_line(id));
                 }
             }
             LineReport::Waiting { problem, news } => {
@@ -391,7 +410,7 @@ impl Driver {
                     self.session.handle_signals(now, id, LineSignals::CLOSED);
                 }
                 if news {
-                    self.tell(now, &Words::trouble(problem));
+                    self.record.tell(now, &Words::trouble(problem).of_line(id));
                 }
             }
         }
@@ -401,15 +420,6 @@ impl Driver {
         self.lines.get(usize::from(id.0))
     }
 
-    fn tell(&mut self, now: Instant, words: &Words) {
-        if words.is_trouble {
-            tracing::warn!("{}", words.text);
-        } else {
-            tracing::info!("{}", words.text);
-        }
-        self.events.push(now, &words.text);
-    }
-
     fn snapshot(&self) -> Snapshot {
         Snapshot {
             stats: self.session.stats(),
@@ -417,7 +427,9 @@ impl Driver {
             pid: std::process::id(),
             devices: self.lines.iter().map(|line| line.status.clone()).collect(),
             ports: self.ports.status(),
-            events: self.events.to_vec(),
+            events: self.record.events(),
+            in_service: self.record.in_service(),
+            history: self.record.recent(),
         }
     }
 
@@ -440,9 +452,10 @@ impl Driver {
 
     /// Ends the tasks: the lines get a moment for what they were handed.
     async fn end(mut self) -> Stats {
-        self.status_task.shutdown().await;
+        self.status_tasks.shutdown().await;
         let within = self.lines.iter().map(|line| line.ends_within).max();
         self.lines.clear();
+        self.record.close_file();
         self.reports.close();
         let lines_end = async { while self.line_tasks.join_next().await.is_some() {} };
         if timeout(within.unwrap_or(LINES_END), lines_end)
@@ -452,6 +465,11 @@ impl Driver {
             tracing::warn!("a device did not close in time; leaving it as it is");
         }
         self.line_tasks.shutdown().await;
+        // A minute is written in no time, or the disk is stuck.
+        let written = async { while self.history_task.join_next().await.is_some() {} };
+        if timeout(WRITTEN, written).await.is_err() {
+            tracing::warn!("the history file was not written in time; its last minute is lost");
+        }
         self.session.stats()
     }
 }
@@ -465,6 +483,7 @@ const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
 const FAREWELL: Duration = Duration::from_millis(300);
 const QUIET: Duration = Duration::from_millis(100);
 const LINES_END: Duration = Duration::from_millis(400);
+const WRITTEN: Duration = Duration::from_millis(100);
 
 #[cfg(test)]
 #[path = "driver_tests.rs"]

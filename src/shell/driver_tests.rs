@@ -13,8 +13,8 @@ use tokio::time::{sleep, timeout};
 use super::super::line::fake_server::{FakeServer, Manner};
 use super::super::line::pty::Master;
 use super::super::{
-    Deliver, Device, DeviceState, Flow, LineSetup, Link, LinkHandle, LinkSetup, OpenError,
-    PortSetup, RunError, Snapshot, random_session, status,
+    Deliver, Device, DeviceState, Flow, Instruments, LineSetup, Link, LinkHandle, LinkSetup,
+    OpenError, PortSetup, RunError, Snapshot, random_session, status,
 };
 use crate::proto::config::{
     ChannelConfig, ChannelId, Class, LineConfig, LinkConfig, Port, ResumePoint,
@@ -42,6 +42,7 @@ fn setup(device: Device) -> LinkSetup {
         }],
         status_socket: None,
         state_file: None,
+        instruments: Instruments::default(),
     }
 }
 

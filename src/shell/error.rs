@@ -106,6 +106,24 @@ pub enum OpenError {
         /// Where it should deliver to.
         deliver: SocketAddr,
     },
+    /// The address for metrics cannot be listened on.
+    #[error(
+        "metrics cannot be served on {address}: {source}. Give `metrics` in [status] another address or port"
+    )]
+    Metrics {
+        /// Its address.
+        address: SocketAddr,
+        /// Why.
+        source: io::Error,
+    },
+    /// The history file cannot be opened.
+    #[error("the history file {} cannot be opened: {source}. Check its directory and permissions", path.display())]
+    HistoryFile {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The state file cannot be opened.
     #[error("the state file {} cannot be opened: {source}. Check its directory and permissions", path.display())]
     StateFile {

@@ -1,5 +1,6 @@
 //! A link of this host: what it is made of, opening it, and the handle on one that runs.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -9,7 +10,9 @@ use super::Core;
 use super::clock::Clock;
 use super::driver::{Driver, Parts};
 use super::error::{OpenError, RunError};
+use super::history::file::HistoryFile;
 use super::line::LineSetup;
+use super::metrics::MetricsServer;
 use super::port::{PortSetup, UdpPorts};
 use super::snapshot::Snapshot;
 use super::state::StateFile;
@@ -31,6 +34,17 @@ pub struct LinkSetup {
     /// Where to remember what was delivered. Used for
     /// [`LinkConfig::resume`] when the configuration has nothing there.
     pub state_file: Option<PathBuf>,
+    /// What else looks at the link.
+    pub instruments: Instruments,
+}
+
+/// Ways to look at a running link, beside its status socket. None by default.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Instruments {
+    /// Where Prometheus may ask for the counters.
+    pub metrics: Option<SocketAddr>,
+    /// A file to which each minute is appended.
+    pub history_file: Option<PathBuf>,
 }
 
 /// A link that has its sockets and is ready to run.
@@ -64,8 +78,15 @@ impl Link {
         if config.resume.is_none() {
             config.resume = state.as_ref().and_then(StateFile::resume_point).cloned();
         }
+        let metrics = match setup.instruments.metrics {
+            Some(address) => Some(MetricsServer::bind(address).await?),
+            None => None,
+        };
+        let line_names: Vec<String> = config.lines.iter().map(|line| line.name.clone()).collect();
+        let history_file = setup.instruments.history_file.as_deref();
+        let history_file = history_file.map(|path| HistoryFile::open(path, line_names.clone()));
+        let history_file = history_file.transpose()?;
         let clock = Clock::start();
-        let line_names = config.lines.iter().map(|line| line.name.clone()).collect();
         let session = Core::new(config, clock.now())?;
         let (requests, incoming) = mpsc::channel(REQUESTS);
         let handle = LinkHandle {
@@ -80,6 +101,8 @@ impl Link {
             ports,
             state,
             status,
+            metrics,
+            history_file,
             requests: incoming,
             handle: handle.clone(),
         };

@@ -8,7 +8,8 @@
 //!   equipment <--UDP--> port/udp ---+                  +--- line/task <--> device (serial, TCP)
 //!                                   +---- driver ------+
 //!   `copperlink status` <-- status -+   Session, clock +--- line/task <--> device
-//!                                   +-- state file
+//!   Prometheus <---------- metrics -+
+//!                                   +-- state file, history file
 //! ```
 //!
 //! Promises of the whole: memory is bounded whatever arrives; no device, socket or reader can
@@ -20,9 +21,13 @@ mod driver;
 mod error;
 #[cfg(test)]
 mod fake;
+mod history;
 pub mod line;
 mod link;
+mod metrics;
 mod port;
+mod record;
+mod repeats;
 mod snapshot;
 mod state;
 pub mod status;
@@ -30,15 +35,16 @@ mod words;
 
 pub use clock::Clock;
 pub use error::{OpenError, RunError, StatusError};
+pub use history::{History, InService, LineColumns, LinkColumns, Series};
 pub use line::discover;
 pub use line::pty;
 pub use line::{
     CarrierRule, Device, DeviceError, DeviceProblem, Flow, LineErrors, LineSetup, ModemLine,
     ModemLines, ModemSetup, PortChange, PortWatch,
 };
-pub use link::{Link, LinkHandle, LinkSetup, random_session};
+pub use link::{Instruments, Link, LinkHandle, LinkSetup, random_session};
 pub use port::{Deliver, PortSetup};
-pub use snapshot::{DeviceState, DeviceStatus, PortStatus, Snapshot};
+pub use snapshot::{DeviceState, DeviceStatus, PortStatus, Recent, Snapshot};
 
 /// What the driver runs. The unit tests of the shell put a stand-in there whose every step they
 /// know, as the protocol is tested elsewhere.

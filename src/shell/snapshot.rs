@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 
 use serde::Serialize;
 
+use super::history::{InService, Series};
 use super::line::{Flow, LineErrors, ModemLines};
 use crate::proto::config::ChannelId;
 use crate::proto::stats::Stats;
@@ -25,6 +26,19 @@ pub struct Snapshot {
     pub ports: Vec<PortStatus>,
     /// The last events, oldest first, each with the uptime at which it happened.
     pub events: Vec<String>,
+    /// The seconds in service of the way here, one entry per line.
+    pub in_service: Vec<InService>,
+    /// How it has been.
+    pub history: Recent,
+}
+
+/// The last seconds and minutes of a link.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Recent {
+    /// Ten minutes, second by second.
+    pub seconds: Series,
+    /// A day, minute by minute.
+    pub minutes: Series,
 }
 
 /// The device of a line.

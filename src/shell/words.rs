@@ -4,7 +4,10 @@ use crate::proto::config::LineId;
 use crate::proto::event::Event;
 
 /// An event as a sentence.
+#[derive(Clone, Debug)]
 pub(super) struct Words {
+    /// The line that it is about, if it is about one.
+    pub(super) line: Option<LineId>,
     /// The sentence.
     pub(super) text: String,
     /// Whether somebody should do something about it.
@@ -15,6 +18,7 @@ impl Words {
     /// Something to know.
     pub(super) fn info(text: String) -> Self {
         Self {
+            line: None,
             text,
             is_trouble: false,
         }
@@ -23,13 +27,32 @@ impl Words {
     /// Something to act on.
     pub(super) fn trouble(text: String) -> Self {
         Self {
+            line: None,
             text,
             is_trouble: true,
         }
     }
 
+    /// The same, about a line.
+    pub(super) fn of_line(self, line: LineId) -> Self {
+        Self {
+            line: Some(line),
+            ..self
+        }
+    }
+
     /// What a session tells; `name` gives each line's name.
     pub(super) fn of(event: &Event, name: impl Fn(LineId) -> String) -> Self {
+        let words = Self::without_line(event, name);
+        match event {
+            Event::LineUp { line } | Event::LineDown { line } | Event::Trouble { line, .. } => {
+                words.of_line(*line)
+            }
+            Event::SessionStarted { .. } | Event::PeerClosed => words,
+        }
+    }
+
+    fn without_line(event: &Event, name: impl Fn(LineId) -> String) -> Self {
         match event {
             Event::LineUp { line } => Self::info(format!("{}: the line is up", name(*line))),
             Event::LineDown { line } => Self::trouble(format!("{}: the line is down", name(*line))),

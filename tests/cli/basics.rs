@@ -6,7 +6,17 @@ use super::support::{Program, run};
 fn help_names_every_command() {
     let said = run(&["--help"]);
     assert_eq!(said.code, Some(0));
-    for command in ["run", "check", "ports", "status", "simulate", "demo"] {
+    for command in [
+        "run",
+        "check",
+        "ports",
+        "status",
+        "monitor",
+        "simulate",
+        "demo",
+        "completions",
+        "man",
+    ] {
         assert!(
             said.out.contains(&format!("\n  {command} ")),
             "{}",

@@ -12,6 +12,8 @@ mod fairness;
 mod goodput;
 mod headers;
 mod hostile_input;
+#[cfg(feature = "shell")]
+mod in_service;
 mod linetest;
 mod long;
 mod modem_buffer;

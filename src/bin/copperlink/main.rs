@@ -12,6 +12,7 @@ use command::Command;
 
 mod call;
 mod command;
+mod dashboard;
 mod hints;
 mod lines;
 mod logging;
@@ -19,6 +20,7 @@ mod media;
 mod outcome;
 mod profiles;
 mod report;
+mod service;
 mod settings;
 mod simulated_line;
 mod simulated_modems;
@@ -33,13 +35,17 @@ struct Cli {
     /// copperlink=debug. Otherwise the variable RUST_LOG says it
     #[arg(long, global = true, value_name = "LEVEL", value_parser = logging::parse_filter)]
     log: Option<String>,
+    /// Log as the journal of systemd wants it: no times, and the urgency as <4> in front. Is
+    /// chosen by itself where standard error is the journal
+    #[arg(long, global = true)]
+    journal: bool,
     #[command(subcommand)]
     command: Command,
 }
 
 fn main() -> ExitCode {
     let cli = Cli::parse();
-    let outcome = logging::start(cli.log.as_deref(), cli.command.default_log())
+    let outcome = logging::start(cli.log.as_deref(), cli.command.default_log(), cli.journal)
         .and_then(|()| cli.command.run());
     outcome::finish(outcome)
 }

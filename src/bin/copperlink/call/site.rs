@@ -108,6 +108,7 @@ async fn prepare(
         // Nobody asks it, and so two demonstrations are not in each other's way.
         status_socket: None,
         state_file: None,
+        instruments: shell::Instruments::default(),
     };
     Ok((setup, equipment))
 }

@@ -5,7 +5,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::FileTypeExt;
 use std::path::PathBuf;
 
@@ -103,6 +103,7 @@ fn warnings(setup: &LinkSetup) -> Vec<String> {
     let sockets = setup.ports.iter().filter_map(|port| socket(port.listen));
     let mut warnings: Vec<String> = devices.chain(sockets).collect();
     warnings.extend(crossed(setup));
+    warnings.extend(setup.instruments.metrics.and_then(metrics));
     warnings
 }
 
@@ -129,20 +130,36 @@ fn device(device: &Device) -> Option<String> {
 }
 
 fn socket(listen: SocketAddr) -> Option<String> {
-    match UdpSocket::bind(listen).map_err(|error| error.kind()) {
-        Ok(_) => None,
-        Err(ErrorKind::AddrInUse) => Some(format!(
-            "{listen} is in use now, by another program or a link that runs"
-        )),
-        Err(ErrorKind::AddrNotAvailable) => Some(format!(
+    not_bound(listen, UdpSocket::bind(listen).err()?.kind())
+}
+
+/// Nobody is asked who he is, so the address alone decides who reads.
+fn metrics(address: SocketAddr) -> Option<String> {
+    if let Err(error) = TcpListener::bind(address) {
+        return not_bound(address, error.kind());
+    }
+    (!address.ip().is_loopback()).then(|| {
+        format!(
+            "metrics at {address} can be read by everybody who reaches that address, without a \
+             password; 127.0.0.1 is this host alone"
+        )
+    })
+}
+
+fn not_bound(listen: SocketAddr, why: ErrorKind) -> Option<String> {
+    Some(match why {
+        ErrorKind::AddrInUse => {
+            format!("{listen} is in use now, by another program or a link that runs")
+        }
+        ErrorKind::AddrNotAvailable => format!(
             "{} is not an address of this host; `ip address` shows those it has",
             listen.ip()
-        )),
-        Err(ErrorKind::PermissionDenied) => Some(format!(
-            "no permission to listen on {listen}; ports below 1024 need root"
-        )),
-        Err(kind) => Some(format!("{listen} cannot be listened on: {kind}")),
-    }
+        ),
+        ErrorKind::PermissionDenied => {
+            format!("no permission to listen on {listen}; ports below 1024 need root")
+        }
+        kind => format!("{listen} cannot be listened on: {kind}"),
+    })
 }
 
 /// Channels that deliver to the listening port of another.

@@ -7,10 +7,13 @@ use clap::Subcommand;
 use crate::outcome::{Failure, Verdict};
 
 mod check;
+mod completions;
 mod demo;
 mod dial;
 mod line_args;
+mod man;
 mod modem_args;
+mod monitor;
 mod ports;
 mod run;
 mod simulate;
@@ -24,10 +27,14 @@ pub(crate) enum Command {
     Check(check::Check),
     Ports(ports::Ports),
     Status(status::Status),
+    Monitor(monitor::Monitor),
     Dial(dial::Dial),
     Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
     Test(test::Test),
+    Completions(completions::Completions),
+    #[command(name = "man")]
+    ManPages(man::ManPages),
 }
 
 impl Command {
@@ -37,6 +44,8 @@ impl Command {
             Self::Run(_) => "info",
             // It says itself what comes of the call; its two links also warn of the end.
             Self::Demo(_) => "error",
+            // A word in the middle of its screen would spoil it.
+            Self::Monitor(_) => "off",
             _ => "warn",
         }
     }
@@ -51,10 +60,13 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
+            Self::Monitor(monitor) => monitor.run(),
             Self::Dial(dial) => dial.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
             Self::Test(test) => test.run(),
+            Self::Completions(completions) => completions.run(),
+            Self::ManPages(man) => man.run(),
         }
     }
 }

@@ -8,6 +8,7 @@ use copperlink::shell::Link;
 
 use super::block_on;
 use crate::outcome::{Failure, Verdict};
+use crate::service;
 use crate::settings;
 use crate::stop::StopSignals;
 
@@ -27,14 +28,19 @@ impl Run {
         block_on(async {
             let mut stop = StopSignals::listen()?;
             let (link, handle) = Link::open(setup).await.map_err(Failure::cannot_run)?;
+            service::ready();
             tracing::info!("{name} runs; `copperlink status {name}` shows how it is");
             // A task of its own: the runtime's thread would have to wake itself, through the kernel,
             // for each thing that a line tells a link that it runs directly.
             let mut run = tokio::spawn(link.run());
+            let alive = service::keep_alive(handle.clone());
+            tokio::pin!(alive);
             let ended = tokio::select! {
                 ended = &mut run => ended,
+                never = &mut alive => match never {},
                 () = stop.next() => {
                     tracing::info!("stopping; the far end is told");
+                    service::stopping();
                     handle.stop();
                     tokio::select! {
                         ended = &mut run => ended,

@@ -17,6 +17,9 @@ pub(crate) struct Status {
     /// Print everything as JSON
     #[arg(long)]
     json: bool,
+    /// Print also each of the last seconds and minutes
+    #[arg(long, requires = "json")]
+    history: bool,
 }
 
 impl Status {
@@ -24,8 +27,13 @@ impl Status {
         let path = status::socket_path(&choose(self.name.as_ref())?);
         let document = block_on(async { status::query(path).await.map_err(Failure::cannot_run) })?;
         if self.json {
-            let facts: serde_json::Value =
+            let mut facts: serde_json::Value =
                 serde_json::from_str(&document).map_err(not_understood)?;
+            if !self.history
+                && let Some(facts) = facts.as_object_mut()
+            {
+                facts.remove("history");
+            }
             report::print_json(&facts)?;
         } else {
             let status: report::status::Status =

@@ -79,6 +79,16 @@ impl Outgoing {
         words
     }
 
+    /// The way itself.
+    pub(crate) const fn quality(&self) -> &Quality {
+        &self.quality
+    }
+
+    /// The longest frame, and the parity of ordinary and of express frames, bytes.
+    pub(crate) const fn shape(&self) -> (u64, u64, u64) {
+        (self.frame_bytes, self.parity, self.express_parity)
+    }
+
     /// How bad it is, when `lost` frames did not arrive.
     pub(crate) fn rank(&self, lost: u64) -> Rank {
         let Quality {
@@ -120,9 +130,24 @@ impl From<&QualityStats> for Quality {
 }
 
 impl Quality {
+    /// How much a call suffers, in one or a few words, when `lost` frames are of no use.
+    pub(crate) fn verdict(&self, lost: u64) -> &'static str {
+        self.grade(&LOST, lost).words()
+    }
+
+    /// The share of wrong bytes before repair, and of frames lost in spite of it, 0 to 1.
+    pub(crate) const fn rates(&self) -> (f64, f64) {
+        (self.error_rate, self.loss_rate)
+    }
+
+    /// Frames repaired, and slips mended.
+    pub(crate) const fn repairs(&self) -> (u64, u64) {
+        (self.frames_repaired, self.slips)
+    }
+
     /// Of what arrived, `bad` pieces were of no use.
     pub(crate) fn words(&self, bad: u64) -> String {
-        let lost = bad / PIECES_A_FRAME;
+        let lost = frames_of(bad);
         let grade = self.grade(&LOST, lost);
         // Nobody knows how many are wrong in a piece that cannot be read.
         let shapes = [" wrong, at random", " or more wrong, in bursts"];
@@ -187,6 +212,11 @@ impl Grade {
             Self::NoCall => "too noisy for a call",
         }
     }
+}
+
+/// How many frames the pieces of no use were.
+pub(crate) const fn frames_of(pieces: u64) -> u64 {
+    pieces / PIECES_A_FRAME
 }
 
 /// Wrong bytes before repair. A codeword has 255 bytes, and the most parity repairs 12 of them:

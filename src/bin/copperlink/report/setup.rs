@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
 
 use serde::Serialize;
 
@@ -20,10 +21,19 @@ pub(crate) struct SetupReport {
     link: String,
     lines: Vec<Line>,
     channels: Vec<Channel>,
+    status: Status,
     warnings: Vec<String>,
     /// What the modems say of their settings, where they were asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) modems: Option<Vec<ReadReport>>,
+}
+
+#[derive(Debug, Serialize)]
+struct Status {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    metrics: Option<SocketAddr>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -79,6 +89,10 @@ impl SetupReport {
             link: setup.config.name.clone(),
             lines: lines.collect(),
             channels: channels.map(|c| Channel::new(c, &setup.ports)).collect(),
+            status: Status {
+                metrics: setup.instruments.metrics,
+                history: setup.instruments.history_file.clone(),
+            },
             warnings,
             modems: None,
         }
@@ -134,6 +148,7 @@ impl SetupReport {
             }
         }
         let _ = write!(out, "\nCHANNELS\n{channels}");
+        out.push_str(&self.status.text());
         if !self.warnings.is_empty() {
             out.push_str("\nWARNINGS\n");
         }
@@ -162,6 +177,26 @@ impl Channel {
             queue_bytes: config.queue_bytes,
             queue_datagrams: config.queue_datagrams,
             ports: ports.map(Port::new).collect(),
+        }
+    }
+}
+
+impl Status {
+    fn text(&self) -> String {
+        let mut out = String::new();
+        if let Some(metrics) = self.metrics {
+            let open_to = open_to(metrics.ip());
+            let _ = writeln!(
+                out,
+                "  metrics at http://{metrics}/metrics, open to {open_to}"
+            );
+        }
+        if let Some(history) = &self.history {
+            let _ = writeln!(out, "  a line each minute to {}", history.display());
+        }
+        match out.is_empty() {
+            true => out,
+            false => format!("\nSTATUS\n{out}"),
         }
     }
 }

@@ -12,6 +12,7 @@
 //!   received 1.1 MB in 9990 good frames, 3 joined, 5 bad; cut 0 times
 //!   noise there  good: 1 byte in 1200 wrong, at random; no frames lost; frames to 994 bytes with …
 //!   noise here   …
+//!   in service: 3600 s, 12 errored, 0 severely, 0 unavailable
 //!
 //! CHANNELS
 //!  id  name   class  taken  sent  again  queued  dropped here  delivered  not delivered
@@ -33,6 +34,8 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
+use copperlink::shell::{InService, Series};
+
 use super::Table;
 use super::noise::{Outgoing, Quality};
 use super::number;
@@ -40,152 +43,174 @@ use super::number;
 /// What of the document is shown.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Status {
-    stats: Stats,
-    uptime_us: u64,
-    pid: u32,
-    devices: Vec<Device>,
-    ports: Vec<Port>,
-    events: Vec<String>,
+    pub(crate) stats: Stats,
+    pub(crate) uptime_us: u64,
+    pub(crate) pid: u32,
+    pub(crate) devices: Vec<Device>,
+    pub(crate) ports: Vec<Port>,
+    pub(crate) events: Vec<String>,
+    /// Links of before seconds were counted do not tell.
+    #[serde(default)]
+    pub(crate) in_service: Vec<InService>,
+    #[serde(default)]
+    pub(crate) history: History,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct History {
+    pub(crate) seconds: Series,
+    pub(crate) minutes: Series,
 }
 
 #[derive(Debug, Deserialize)]
-struct Stats {
-    name: String,
-    peer: Option<u32>,
-    peer_name: Option<String>,
-    sessions: u64,
-    lines: Vec<Line>,
-    channels: Vec<Channel>,
+pub(crate) struct Stats {
+    pub(crate) name: String,
+    pub(crate) peer: Option<u32>,
+    pub(crate) peer_name: Option<String>,
+    pub(crate) sessions: u64,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) channels: Vec<Channel>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Line {
-    name: String,
-    state: String,
-    trouble: Option<String>,
-    rate_bps: u64,
+pub(crate) struct Line {
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) trouble: Option<String>,
+    pub(crate) rate_bps: u64,
     /// Links of before the rate was measured do not tell.
-    rate_set_bps: Option<u64>,
-    rtt_us: Option<u64>,
-    queue_us: u64,
-    bytes_sent: u64,
-    bytes_received: u64,
-    frames_sent: u64,
-    frames_received: u64,
-    frames_bad: u64,
-    frames_joined: u64,
-    interruptions: u64,
-    frames_lost: u64,
-    cuts: u64,
+    pub(crate) rate_set_bps: Option<u64>,
+    pub(crate) rtt_us: Option<u64>,
+    pub(crate) queue_us: u64,
+    pub(crate) bytes_sent: u64,
+    pub(crate) bytes_received: u64,
+    pub(crate) frames_sent: u64,
+    pub(crate) frames_received: u64,
+    pub(crate) frames_bad: u64,
+    pub(crate) frames_joined: u64,
+    pub(crate) interruptions: u64,
+    pub(crate) frames_lost: u64,
+    pub(crate) cuts: u64,
     /// Links of before noise was measured do not tell.
-    outgoing: Option<Outgoing>,
-    incoming: Option<Quality>,
+    pub(crate) outgoing: Option<Outgoing>,
+    pub(crate) incoming: Option<Quality>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Device {
-    device: String,
-    baud: u32,
-    flow: String,
-    state: String,
-    clear_to_send: Option<bool>,
-    problem: Option<String>,
+pub(crate) struct Device {
+    pub(crate) device: String,
+    pub(crate) baud: u32,
+    pub(crate) flow: String,
+    pub(crate) state: String,
+    pub(crate) clear_to_send: Option<bool>,
+    pub(crate) problem: Option<String>,
     /// Links of before modems were dialled do not tell.
-    modem: Option<String>,
+    pub(crate) modem: Option<String>,
     /// Links of before these were looked at do not tell.
-    carrier: Option<bool>,
-    signals: Option<Signals>,
-    errors: Option<Errors>,
+    pub(crate) carrier: Option<bool>,
+    pub(crate) signals: Option<Signals>,
+    pub(crate) errors: Option<Errors>,
 }
 
 #[derive(Debug, Deserialize)]
-struct Signals {
-    clear_to_send: bool,
-    data_set_ready: bool,
-    carrier: bool,
-    ring: bool,
+pub(crate) struct Signals {
+    pub(crate) clear_to_send: bool,
+    pub(crate) data_set_ready: bool,
+    pub(crate) carrier: bool,
+    pub(crate) ring: bool,
 }
 
 #[derive(Debug, Deserialize)]
-struct Errors {
-    framing: u64,
-    overrun: u64,
-    parity: u64,
-    breaks: u64,
+pub(crate) struct Errors {
+    pub(crate) framing: u64,
+    pub(crate) overrun: u64,
+    pub(crate) parity: u64,
+    pub(crate) breaks: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Channel {
-    id: u8,
-    name: String,
-    class: String,
+pub(crate) struct Channel {
+    pub(crate) id: u8,
+    pub(crate) name: String,
+    pub(crate) class: String,
     /// In channels for both media.
     #[serde(default)]
-    streams: Vec<Stream>,
-    sent: Sent,
-    received: Received,
+    pub(crate) streams: Vec<Stream>,
+    pub(crate) sent: Sent,
+    pub(crate) received: Received,
 }
 
 #[derive(Debug, Deserialize)]
-struct Stream {
-    ssrc: u32,
-    payload_type: u8,
-    medium: String,
-    firm: bool,
-    clock_hz: Option<u32>,
-    packets: u64,
+pub(crate) struct Stream {
+    pub(crate) ssrc: u32,
+    pub(crate) payload_type: u8,
+    pub(crate) medium: String,
+    pub(crate) firm: bool,
+    pub(crate) clock_hz: Option<u32>,
+    pub(crate) packets: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Sent {
-    accepted: u64,
-    sent: u64,
-    resent: u64,
+pub(crate) struct Sent {
+    pub(crate) accepted: u64,
+    pub(crate) sent: u64,
+    #[serde(default)]
+    pub(crate) wire_bytes: u64,
+    pub(crate) resent: u64,
     /// Links of before audio was repeated do not tell.
     #[serde(default)]
-    repeated: u64,
-    queued: u64,
-    dropped_too_large: u64,
-    dropped_queue_full: u64,
-    dropped_late: u64,
+    pub(crate) repeated: u64,
+    pub(crate) queued: u64,
+    #[serde(default)]
+    pub(crate) queued_bytes: u64,
+    pub(crate) dropped_too_large: u64,
+    pub(crate) dropped_queue_full: u64,
+    pub(crate) dropped_late: u64,
     /// Links of before `await_key_frame` do not tell.
     #[serde(default)]
-    dropped_dependent: u64,
+    pub(crate) dropped_dependent: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Received {
-    delivered: u64,
-    missing: u64,
+pub(crate) struct Received {
+    pub(crate) delivered: u64,
     #[serde(default)]
-    recovered: u64,
-    repeated: u64,
-    damaged: u64,
-    refused: u64,
+    pub(crate) delivered_bytes: u64,
+    pub(crate) missing: u64,
+    #[serde(default)]
+    pub(crate) recovered: u64,
+    pub(crate) repeated: u64,
+    pub(crate) damaged: u64,
+    pub(crate) refused: u64,
 }
 
 #[derive(Debug, Deserialize)]
-struct Port {
-    channel: u8,
-    kind: String,
-    listen: String,
-    deliver: String,
-    last_sender: Option<String>,
-    no_destination: u64,
-    send_refused: u64,
-    send_full: u64,
-    send_failed: u64,
-    receive_failed: u64,
-    inbound_overflow: u64,
+pub(crate) struct Port {
+    pub(crate) channel: u8,
+    pub(crate) kind: String,
+    pub(crate) listen: String,
+    pub(crate) deliver: String,
+    pub(crate) last_sender: Option<String>,
+    pub(crate) no_destination: u64,
+    pub(crate) send_refused: u64,
+    pub(crate) send_full: u64,
+    pub(crate) send_failed: u64,
+    pub(crate) receive_failed: u64,
+    pub(crate) inbound_overflow: u64,
 }
 
 impl Status {
     /// The screen.
     pub(crate) fn screen(&self) -> String {
         let mut out = self.head();
-        for (line, device) in self.stats.lines.iter().zip(&self.devices) {
+        let devices = self.stats.lines.iter().zip(&self.devices);
+        for (i, (line, device)) in devices.enumerate() {
             out.push('\n');
             out.push_str(&line_words(line, device));
+            if let Some(seconds) = self.in_service.get(i).filter(|s| s.seconds > 0) {
+                let _ = writeln!(out, "  in service: {}", seconds_words(seconds));
+            }
         }
         let _ = write!(out, "\nCHANNELS\n{}", self.channel_table());
         if let Some(table) = self.stream_table() {
@@ -425,6 +450,14 @@ fn pace_words(line: &Line) -> String {
     }
 }
 
+/// The seconds in service of the way here. Those that are not decided yet are none of them.
+pub(crate) fn seconds_words(count: &InService) -> String {
+    format!(
+        "{} s, {} errored, {} severely, {} unavailable",
+        count.seconds, count.errored, count.severely_errored, count.unavailable
+    )
+}
+
 /// What noise does, while it is known: a line that carries nothing tells nothing of it.
 fn noise_words(line: &Line) -> String {
     let (Some(there), Some(here)) = (&line.outgoing, &line.incoming) else {
@@ -451,7 +484,7 @@ fn with_words(count: u64, other: u64, words: &str) -> String {
 }
 
 /// The counters that are not zero, each with its reason.
-fn reasons(counters: &[(u64, &str)]) -> String {
+pub(crate) fn reasons(counters: &[(u64, &str)]) -> String {
     let words: Vec<String> = counters
         .iter()
         .filter(|(count, _)| *count > 0)
@@ -506,7 +539,9 @@ mod tests {
             "ports": [{"channel": 1, "kind": "media", "listen": "127.0.0.1:5004",
                 "deliver": "auto", "last_sender": null, "no_destination": 3, "send_refused": 0,
                 "send_full": 0, "send_failed": 0, "receive_failed": 0, "inbound_overflow": 0}],
-            "events": ["0.100 s: the line is up"]}"#;
+            "events": ["0.100 s: the line is up"],
+            "in_service": [{"seconds": 3600, "available": 3600, "errored": 12,
+                "severely_errored": 0, "unavailable": 0, "pending": 0, "outages": 0}]}"#;
         let status: Status = serde_json::from_str(document).unwrap();
         let screen = status.screen();
         for words in [
@@ -520,6 +555,7 @@ mod tests {
             "  noise there  before the cut noisy, takes room from video: 1 byte in 130 wrong, at \
              random; 2.1 % of frames lost; frames to 946 bytes with parity 16, express parity 8\n",
             "  noise here   before the cut clean: no byte wrong; no frames lost\n",
+            "\n  in service: 3600 s, 12 errored, 0 severely, 0 unavailable\n",
             "2 late, 6 waiting for a key frame",
             "call/video  0a0d0001  video                      96  90000 Hz       77",
             "call/video  00000002  video (a guess)            97   unknown        1",

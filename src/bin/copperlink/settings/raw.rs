@@ -17,6 +17,7 @@ use super::problem::Problem;
 #[derive(Debug, Default)]
 pub(super) struct RawFile {
     pub(super) link: Option<RawLink>,
+    pub(super) status: Option<RawStatus>,
     pub(super) lines: Vec<RawLine>,
     pub(super) channels: Vec<RawChannel>,
     /// Entries that were there but could not be read.
@@ -29,6 +30,13 @@ pub(super) struct RawLink {
     pub(super) name: Spanned<String>,
     #[serde(default = "yes")]
     pub(super) status: bool,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RawStatus {
+    pub(super) metrics: Option<Spanned<String>>,
+    pub(super) history: Option<Spanned<String>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,12 +93,16 @@ pub(super) fn read(text: &str, problems: &mut Vec<Problem>) -> RawFile {
                 Ok((at, table)) => file.link = entry(at, table, problems),
                 Err(at) => problems.push(wrong_shape(at, "link", "[link]")),
             },
+            "status" => match table(value) {
+                Ok((at, table)) => file.status = entry(at, table, problems),
+                Err(at) => problems.push(wrong_shape(at, "status", "[status]")),
+            },
             "line" => file.lines = entries(value, "line", problems, &mut file.unreadable),
             "channel" => file.channels = entries(value, "channel", problems, &mut file.unreadable),
             other => problems.push(Problem::new(
                 key.span(),
                 format!("unknown key `{other}`"),
-                "expected [link], [[line]] or [[channel]]",
+                "expected [link], [status], [[line]] or [[channel]]",
             )),
         }
     }

@@ -14,17 +14,19 @@ use copperlink::modem::Use;
 use copperlink::proto::config::{ChannelConfig, Class, LineConfig, LinkConfig, Port};
 use copperlink::proto::time::BitRate;
 use copperlink::shell::{
-    self, CarrierRule, Deliver, Device, Flow, LineSetup, LinkSetup, ModemSetup, PortSetup, status,
+    self, CarrierRule, Deliver, Device, Flow, Instruments, LineSetup, LinkSetup, ModemSetup,
+    PortSetup, status,
 };
 
 use super::problem::Problem;
-use super::raw::{RawChannel, RawFile, RawLine};
+use super::raw::{RawChannel, RawFile, RawLine, RawStatus};
 
 /// What the file asks for, as far as it could be understood.
 #[derive(Debug)]
 pub(super) struct Plan {
     name: Option<String>,
     status: bool,
+    instruments: Instruments,
     pub(super) lines: Vec<LinePlan>,
     pub(super) channels: Vec<ChannelPlan>,
 }
@@ -85,6 +87,7 @@ impl Plan {
             ports,
             status_socket: self.status.then(|| socket.clone()),
             state_file: Some(socket.with_extension("state")),
+            instruments: self.instruments,
         })
     }
 }
@@ -137,6 +140,8 @@ pub(super) fn resolve(file: &RawFile, folder: &Path, problems: &mut Vec<Problem>
     Plan {
         name: file.link.as_ref().and_then(|link| words.name(&link.name)),
         status: file.link.as_ref().is_some_and(|link| link.status),
+        instruments: (file.status.as_ref())
+            .map_or_else(Instruments::default, |status| words.instruments(status)),
         lines: file.lines.iter().map(|line| words.line(line)).collect(),
         channels: file.channels.iter().map(|raw| words.channel(raw)).collect(),
     }
@@ -150,6 +155,18 @@ pub(super) struct Words<'a> {
 }
 
 impl Words<'_> {
+    fn instruments(&mut self, raw: &RawStatus) -> Instruments {
+        let metrics = raw.metrics.as_ref();
+        let history = raw.history.as_ref();
+        Instruments {
+            metrics: metrics.and_then(|address| self.address(address, "metrics", false)),
+            history_file: history.and_then(|path| match path.get_ref().as_str() {
+                "" => self.refuse(path, "`history` names no file", "expected a path"),
+                path => Some(path.into()),
+            }),
+        }
+    }
+
     fn line(&mut self, raw: &RawLine) -> LinePlan {
         let device = self.device(&raw.device);
         let baud = self.bit_rate(&raw.baud, "baud");

@@ -255,7 +255,7 @@ fn each_wrong_value_is_named_with_its_place() {
         (
             "[link]",
             "[lnk]",
-            "f:1:2: unknown key `lnk`; expected [link], [[line]] or [[channel]]",
+            "f:1:2: unknown key `lnk`; expected [link], [status], [[line]] or [[channel]]",
         ),
         ("name = \"room-1\"", "", "f:1:1: the key `name` is missing"),
         ("id = 2", "id = = 2", "f:19:6: "),
@@ -619,4 +619,43 @@ fn the_signals_of_a_port_are_the_settings_to_use_or_not() {
     }
     // To say that what is not there is not used is no fault.
     parse(&line("tcp://box:1", "carrier = false\nhang_up = false")).unwrap();
+}
+
+#[test]
+fn metrics_and_history_are_off_until_asked_for() {
+    let setup = parse(GOOD).unwrap();
+    assert_eq!(setup.instruments, copperlink::shell::Instruments::default());
+
+    let asked = format!(
+        "{GOOD}\n[status]\nmetrics = \"127.0.0.1:9464\"\nhistory = \"/var/log/room-1.csv\"\n"
+    );
+    let instruments = parse(&asked).unwrap().instruments;
+    assert_eq!(instruments.metrics, "127.0.0.1:9464".parse().ok());
+    let history = instruments.history_file.unwrap();
+    assert_eq!(history.to_str(), Some("/var/log/room-1.csv"));
+}
+
+#[test]
+fn what_is_wrong_in_the_status_table_is_said_with_its_place() {
+    for (text, words) in [
+        (
+            "metrics = \"9464\"",
+            "f:26:11: \"9464\" is not an address with a port",
+        ),
+        ("metrics = \"127.0.0.1:0\"", "metrics has port 0"),
+        ("metrics = 9464", "`metrics` has the wrong type"),
+        ("history = \"\"", "`history` names no file; expected a path"),
+        (
+            "metric = \"127.0.0.1:9464\"",
+            "unknown key `metric`; expected `metrics` or `history`",
+        ),
+    ] {
+        let said = words_of(&format!("{GOOD}\n[status]\n{text}\n"));
+        assert!(said.contains(words), "{text}: {said}");
+    }
+    let said = words_of(&format!("{GOOD}\n[[status]]\n"));
+    assert!(
+        said.contains("expected a table that begins with [status]"),
+        "{said}"
+    );
 }
