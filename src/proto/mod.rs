@@ -14,6 +14,7 @@ mod scheduler;
 pub mod session;
 pub mod signals;
 pub mod stats;
+mod talk;
 pub mod time;
 pub mod timer;
 
@@ -22,4 +23,5 @@ mod vectors;
 
 pub use session::Session;
 pub use signals::LineSignals;
+pub use talk::MAX_TEXT;
 pub use timer::Timer;

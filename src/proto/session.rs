@@ -1,6 +1,7 @@
 //! [`Session`], the only border type of the protocol.
 
 mod again;
+mod order_wire;
 mod ordinary;
 mod receive;
 mod transmit;
@@ -20,7 +21,8 @@ use super::line::sent::Settled;
 use super::line::{Change, Line};
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
-use super::stats::{ChannelStats, Stats};
+use super::stats::{ChannelStats, LineState, Stats};
+use super::talk::OrderWire;
 use super::time::{Instant, earliest};
 use super::timer::Timer;
 
@@ -56,6 +58,7 @@ pub struct Session {
     /// For the equipment: index of the flow, and the datagram.
     datagrams: VecDeque<(usize, Bytes)>,
     events: VecDeque<Event>,
+    order_wire: OrderWire,
     closing: Closing,
     now: Instant,
 }
@@ -107,6 +110,7 @@ impl Session {
             sessions: 0,
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
+            order_wire: OrderWire::new(config.session),
             closing: Closing::No,
             now,
             config,
@@ -201,10 +205,10 @@ impl Session {
 
     /// When to call [`Session::handle_timeout`] and poll again, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        let lines = self
-            .lines
-            .iter()
-            .map(|line| line.next_timeout(self.now, self.closing == Closing::Said));
+        let lines = self.lines.iter().enumerate().map(|(index, line)| {
+            let text_at = self.text_at(index);
+            line.next_timeout(self.now, self.closing == Closing::Said, text_at)
+        });
         let expiry = self.flows.iter().filter_map(Flow::next_expiry).min();
         lines.fold(expiry.map(|at| (at, Timer::Expiry)), earliest)
     }
@@ -231,6 +235,7 @@ impl Session {
             peer: self.peer.as_ref().map(|peer| peer.session),
             peer_name: self.peer.as_ref().map(|peer| peer.name.clone()),
             sessions: self.sessions,
+            order_wire: self.order_wire.stats(),
             lines: self.lines.iter().map(|line| line.stats(self.now)).collect(),
             channels: self
                 .flows
@@ -255,7 +260,14 @@ impl Session {
         self.now = now;
         for i in 0..self.lines.len() {
             let id = LineId(i as u8);
-            match self.lines[i].update(now) {
+            let before = self.lines[i].state();
+            let change = self.lines[i].update(now);
+            let state = self.lines[i].state();
+            if state != before && matches!(state, LineState::Up | LineState::Refused) {
+                // Somebody is there who may not have heard what was said.
+                self.order_wire.hurry(now);
+            }
+            match change {
                 Some(Change::WentUp) => self.event(Event::LineUp { line: id }),
                 Some(Change::WentDown) => {
                     let settled = self.lines[i].give_up();

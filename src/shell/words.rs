@@ -53,6 +53,11 @@ impl Words {
             } => Self::info(format!(
                 "'{name}' was restarted; connected again (session {peer})"
             )),
+            Event::Text { from, text } if from.is_empty() => {
+                Self::info(format!("the far end says: {text}"))
+            }
+            Event::Text { from, text } => Self::info(format!("'{from}' says: {text}")),
+            Event::TextDelivered { .. } => Self::info("the far end has heard that".to_owned()),
             Event::PeerClosed => Self::info("the far end was stopped".to_owned()),
         }
     }

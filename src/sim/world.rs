@@ -11,7 +11,7 @@ use bytes::Bytes;
 use super::{LineModel, LineModelConfig, Scenario};
 use crate::proto::config::{LineId, LinkConfig, Port};
 use crate::proto::error::{ConfigError, Refused};
-use crate::proto::event::Event;
+use crate::proto::event::{Event, TextId};
 use crate::proto::time::{Instant, earliest};
 use crate::proto::{LineSignals, Session};
 
@@ -219,6 +219,19 @@ impl World {
         let result = match &mut self.ends[side as usize].session {
             Some(session) => session.handle_datagram(self.now, port, datagram),
             None => Ok(()),
+        };
+        self.drain();
+        result
+    }
+
+    /// Lets the technician of an end say something.
+    ///
+    /// # Errors
+    /// Why the session refused it.
+    pub fn say(&mut self, side: Side, text: &str) -> Result<TextId, Refused> {
+        let result = match &mut self.ends[side as usize].session {
+            Some(session) => session.handle_text(self.now, text),
+            None => Err(Refused::NoSuchPort),
         };
         self.drain();
         result

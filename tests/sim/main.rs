@@ -14,6 +14,7 @@ mod headers;
 mod hostile_input;
 mod long;
 mod noise;
+mod order_wire;
 mod overload;
 mod real_time;
 mod recognition;

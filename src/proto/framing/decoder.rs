@@ -409,11 +409,11 @@ impl Decoder {
         if !cobs::decode(stuffed, &mut self.decoded) {
             return Verdict::Bad;
         }
-        let is_ordinary = self
+        let interruptible = self
             .decoded
             .first()
-            .is_some_and(|&first| header::is_ordinary(first));
-        if allowed.only_ordinary && !is_ordinary {
+            .is_some_and(|&first| header::may_be_interrupted(first));
+        if allowed.only_interruptible && !interruptible {
             return Verdict::Bad;
         }
         let verdict = judge(Found {
@@ -443,7 +443,7 @@ impl Decoder {
 /// What may come out of a try.
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
-    only_ordinary: bool,
+    only_interruptible: bool,
     guessed: bool,
 }
 
@@ -451,7 +451,7 @@ impl Allowed {
     /// A chunk as it stands between two delimiters.
     const fn whole() -> Self {
         Self {
-            only_ordinary: false,
+            only_interruptible: false,
             guessed: false,
         }
     }

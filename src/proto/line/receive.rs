@@ -133,6 +133,11 @@ impl Line {
         }
     }
 
+    /// Somebody there talks: what came before was no noise.
+    pub(crate) fn on_voice(&mut self, now: Instant) {
+        self.watch.on_good_frame(now);
+    }
+
     /// Our frames arrive there.
     fn on_proof(&mut self, now: Instant) {
         let under_way = self.outbox.under_way().map_or(0, |frame| frame.wire);

@@ -31,11 +31,11 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Only ordinary frames are interrupted. Where a byte became a delimiter, any may be in two.
+    /// Only ordinary frames, and those of the order wire, are interrupted. Where a byte became a delimiter, any may be in two.
     pub(super) fn allowed(self, held: &Held) -> Allowed {
         let is_pair = self.from + 1 == held.parts() && self.gap.is_some();
         Allowed {
-            only_ordinary: !is_pair,
+            only_interruptible: !is_pair,
             guessed: true,
         }
     }
