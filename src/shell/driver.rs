@@ -35,6 +35,7 @@ use super::port::{self, UdpPorts};
 use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
 use super::state::StateFile;
 use super::status::StatusSocket;
+use super::talk::TalkLog;
 use super::words::Words;
 use crate::proto::config::LineId;
 use crate::proto::event::{Event, Trouble};
@@ -67,6 +68,7 @@ pub(super) struct Driver {
     requests: mpsc::Receiver<Request>,
     handle: LinkHandle,
     events: EventLog,
+    talk: TalkLog,
     line_tasks: JoinSet<()>,
     status_task: JoinSet<()>,
 }
@@ -126,6 +128,7 @@ impl Driver {
             requests: parts.requests,
             handle: parts.handle,
             events: EventLog::default(),
+            talk: TalkLog::default(),
             line_tasks,
             status_task,
         }
@@ -174,6 +177,9 @@ impl Driver {
             {
                 continue;
             }
+            if self.is_talk(&event) {
+                continue;
+            }
             let words = Words::of(&event, |line| match self.line(line) {
                 Some(line) => line.name.clone(),
                 None => format!("line {}", line.0),
@@ -181,6 +187,26 @@ impl Driver {
             self.tell(now, &words);
         }
         sent
+    }
+
+    /// Whether an event is of the order wire; whoever talks is told. It is in the log, too, but not
+    /// among the events of the status: talk would drive them out.
+    fn is_talk(&mut self, event: &Event) -> bool {
+        match event {
+            Event::Text { from, text } => {
+                tracing::info!(
+                    "{}",
+                    Words::of(event, |line| format!("line {}", line.0)).text
+                );
+                self.talk.on_heard(from, text);
+                true
+            }
+            Event::TextDelivered { id } => {
+                self.talk.on_delivered(*id);
+                true
+            }
+            _ => false,
+        }
     }
 
     /// Whether a trouble is worth a word. That a device is absent the line task has said already, and
@@ -240,10 +266,7 @@ impl Driver {
             Some((line, report)) = self.reports.recv() => self.take_report(line, report),
             () = self.ports.readable() => {}
             () = clock.sleep_until(wake) => {}
-            Some(reply) = self.requests.recv() => {
-                // Who asked may be gone by now.
-                let _ = reply.send(self.snapshot());
-            }
+            Some(request) = self.requests.recv() => self.answer(request),
             () = self.handle.stopped() => return Ok(true),
             Some(ended) = self.line_tasks.join_next() => {
                 tracing::error!("the task of a line ended: {ended:?}");
@@ -251,6 +274,26 @@ impl Driver {
             }
         }
         Ok(false)
+    }
+
+    /// Does what was asked for. Who asked may be gone by now.
+    fn answer(&mut self, request: Request) {
+        match request {
+            Request::Snapshot(reply) => {
+                let _ = reply.send(self.snapshot());
+            }
+            Request::Join(reply) => {
+                let stats = self.session.stats();
+                let _ = reply.send(self.talk.join(stats.name, stats.peer_name));
+            }
+            Request::Say(text, reply) => {
+                let taken = self.session.handle_text(self.clock.now(), &text);
+                if let Ok(id) = taken {
+                    self.talk.on_said(&self.session.stats().name, id, &text);
+                }
+                let _ = reply.send(taken);
+            }
+        }
     }
 
     /// When to go on although nothing came.

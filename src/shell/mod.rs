@@ -8,6 +8,7 @@
 //!   equipment <--UDP--> port/udp ---+                  +--- line/task <--> device (serial, TCP)
 //!                                   +---- driver ------+
 //!   `copperlink status` <-- status -+   Session, clock +--- line/task <--> device
+//!   `copperlink talk` <----- talk --+
 //!                                   +-- state file
 //! ```
 //!
@@ -21,11 +22,13 @@ mod error;
 #[cfg(test)]
 mod fake;
 pub mod line;
+mod lines;
 mod link;
 mod port;
 mod snapshot;
 mod state;
 pub mod status;
+pub mod talk;
 mod words;
 
 pub use clock::Clock;

@@ -31,6 +31,7 @@ mod cost;
 mod equipment;
 mod link;
 mod restart;
+mod talk;
 mod words;
 
 #[path = "../../src/bin/copperlink/media/mod.rs"]

@@ -11,8 +11,10 @@ mod demo;
 mod line_args;
 mod ports;
 mod run;
+mod running;
 mod simulate;
 mod status;
+mod talk;
 
 /// What to do.
 #[derive(Debug, Subcommand)]
@@ -21,6 +23,7 @@ pub(crate) enum Command {
     Check(check::Check),
     Ports(ports::Ports),
     Status(status::Status),
+    Talk(talk::Talk),
     Simulate(simulate::Simulate),
     Demo(demo::Demo),
 }
@@ -46,6 +49,7 @@ impl Command {
             Self::Check(check) => check.run(),
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
+            Self::Talk(talk) => talk.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
         }
