@@ -10,6 +10,7 @@ pub mod error;
 pub mod event;
 mod framing;
 mod line;
+pub mod listen;
 mod scheduler;
 pub mod session;
 pub mod signals;

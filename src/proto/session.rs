@@ -3,7 +3,7 @@
 mod again;
 mod order_wire;
 mod ordinary;
-mod receive;
+pub(crate) mod receive;
 mod transmit;
 
 use std::collections::VecDeque;
@@ -19,6 +19,7 @@ use super::framing::segment::FlowId;
 use super::line::handshake::{Table, table_digest};
 use super::line::sent::Settled;
 use super::line::{Change, Line};
+use super::listen::LineView;
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
 use super::stats::{ChannelStats, LineState, Stats};
@@ -243,6 +244,14 @@ impl Session {
                 .map(|flow| self.channel_stats(flow))
                 .collect(),
         }
+    }
+
+    /// What somebody else needs to go on reading a line from this moment: see
+    /// [`Listener`](super::listen::Listener). `None` when there is no such line.
+    pub fn line_view(&self, line: LineId) -> Option<LineView> {
+        let line = self.lines.get(usize::from(line.0))?;
+        let peer = self.peer.as_ref().map(|peer| peer.session);
+        Some(line.view(self.config.name.clone(), self.own, peer))
     }
 
     fn channel_stats(&self, flow: &Flow) -> ChannelStats {

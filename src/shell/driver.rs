@@ -27,6 +27,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Core;
+use super::capture::{CaptureHead, Tap, Tapped};
 use super::clock::Clock;
 use super::error::RunError;
 use super::line::{self, CHUNK, LineReport, LineSetup};
@@ -35,10 +36,11 @@ use super::port::{self, UdpPorts};
 use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
 use super::state::StateFile;
 use super::status::StatusSocket;
-use super::talk::TalkLog;
+use super::talk::{self, TalkLog};
 use super::words::Words;
 use crate::proto::config::LineId;
 use crate::proto::event::{Event, Trouble};
+use crate::proto::listen::Direction;
 use crate::proto::stats::Stats;
 use crate::proto::time::{Instant, earliest};
 use crate::proto::{LineSignals, Timer};
@@ -69,6 +71,8 @@ pub(super) struct Driver {
     handle: LinkHandle,
     events: EventLog,
     talk: TalkLog,
+    taps: Vec<Tap>,
+    next_tap: u64,
     line_tasks: JoinSet<()>,
     status_task: JoinSet<()>,
 }
@@ -129,6 +133,8 @@ impl Driver {
             handle: parts.handle,
             events: EventLog::default(),
             talk: TalkLog::default(),
+            taps: Vec::new(),
+            next_tap: 0,
             line_tasks,
             status_task,
         }
@@ -249,6 +255,8 @@ impl Driver {
             }
             line.has_room = false;
             sent = true;
+            self.taps
+                .retain_mut(|tap| tap.put(now, id, Direction::Sent, &chunk));
             if let Err(error) = line.chunks.try_send(chunk) {
                 // The task has ended; waiting for the next input tells.
                 tracing::debug!("{}: a chunk could not be handed over: {error}", line.name);
@@ -293,7 +301,64 @@ impl Driver {
                 }
                 let _ = reply.send(taken);
             }
+            Request::Tap(line, reply) => {
+                // Who asked and went is noticed with the next bytes.
+                let _ = reply.send(self.tap(&line));
+            }
+            Request::Untap(id, reply) => {
+                let now = self.clock.now();
+                let tap = self.taps.iter().position(|tap| tap.id == id);
+                let line = tap.map(|place| {
+                    let mut tap = self.taps.swap_remove(place);
+                    tap.tell_missed(now);
+                    tap.line()
+                });
+                let mut stats = self.session.stats().lines;
+                let index = line.map_or(usize::MAX, |line| usize::from(line.0));
+                let stats = (index < stats.len()).then(|| stats.swap_remove(index));
+                let _ = reply.send((now, stats));
+            }
         }
+    }
+
+    /// Lets somebody record a line.
+    fn tap(&mut self, name: &str) -> Result<Tapped, String> {
+        let names: Vec<&str> = self.lines.iter().map(|line| line.name.as_str()).collect();
+        let named = names.iter().position(|known| *known == name);
+        let index = match name {
+            "" => Some(0),
+            _ => named,
+        };
+        let view = index.and_then(|index| {
+            let id = LineId(index as u8);
+            Some((id, self.session.line_view(id)?))
+        });
+        let Some((line, view)) = view else {
+            return Err(format!(
+                "there is no line '{name}'; there are: {}",
+                names.join(", ")
+            ));
+        };
+        if self.taps.len() >= MOST_TAPS {
+            return Err(format!("{MOST_TAPS} captures run already; end one of them"));
+        }
+        let now = self.clock.now();
+        let stats = self.session.stats().lines;
+        let stats = stats.get(usize::from(line.0));
+        let id = self.next_tap;
+        self.next_tap += 1;
+        let (tap, moves) = Tap::new(id, line);
+        self.taps.push(tap);
+        Ok(Tapped {
+            id,
+            head: CaptureHead {
+                view,
+                stats: serde_json::to_value(stats).unwrap_or_default(),
+                at_us: now.as_micros(),
+                opened_ms: talk::now_ms().saturating_sub(now.as_micros() / 1000),
+            },
+            moves,
+        })
     }
 
     /// When to go on although nothing came.
@@ -347,7 +412,11 @@ impl Driver {
             return;
         };
         match report {
-            LineReport::Bytes(bytes) => self.session.handle_bytes(now, id, &bytes),
+            LineReport::Bytes(bytes) => {
+                self.taps
+                    .retain_mut(|tap| tap.put(now, id, Direction::Received, &bytes));
+                self.session.handle_bytes(now, id, &bytes);
+            }
             LineReport::Room { queued } => {
                 line.has_room = true;
                 if let Some(queued) = queued {
@@ -455,6 +524,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// The most that a goodbye may take, and the silence after which it has surely been said.
 const FAREWELL: Duration = Duration::from_millis(300);
+/// Who may record at a time.
+const MOST_TAPS: usize = 4;
 const QUIET: Duration = Duration::from_millis(100);
 const LINES_END: Duration = Duration::from_millis(400);
 

@@ -10,6 +10,7 @@ use super::line::CHUNK;
 use crate::proto::config::{ChannelId, LineId, LinkConfig, Port, ResumePoint, SessionId};
 use crate::proto::error::{ConfigError, Refused};
 use crate::proto::event::{Event, TextId};
+use crate::proto::listen::LineView;
 use crate::proto::stats::{OrderWireStats, Stats};
 use crate::proto::time::Instant;
 use crate::proto::{LineSignals, Timer};
@@ -119,6 +120,11 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.at(now);
         self.timeouts += 1;
+    }
+
+    /// Nothing of it can be read by others.
+    pub(super) fn line_view(&self, _line: LineId) -> Option<LineView> {
+        None
     }
 
     pub(super) fn close(&mut self, now: Instant) {

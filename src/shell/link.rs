@@ -6,6 +6,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Core;
+use super::capture::{Ended, Tapped};
 use super::clock::Clock;
 use super::driver::{Driver, Parts};
 use super::error::{OpenError, RunError};
@@ -129,6 +130,21 @@ impl LinkHandle {
         taken.await.ok()
     }
 
+    /// The bytes of the line of that name, or of the first, from now on; or why not. `None` when the link
+    /// has ended.
+    pub(super) async fn tap(&self, line: String) -> Option<Result<Tapped, String>> {
+        let (reply, tapped) = oneshot::channel();
+        self.requests.send(Request::Tap(line, reply)).await.ok()?;
+        tapped.await.ok()
+    }
+
+    /// Ends that; gives the line's counters.
+    pub(super) async fn untap(&self, id: u64) -> Option<Ended> {
+        let (reply, ended) = oneshot::channel();
+        self.requests.send(Request::Untap(id, reply)).await.ok()?;
+        ended.await.ok()
+    }
+
     /// Ends the link. Counts also when it does not run yet.
     pub fn stop(&self) {
         self.stop.notify_one();
@@ -146,6 +162,8 @@ pub(super) enum Request {
     Snapshot(oneshot::Sender<Snapshot>),
     Join(oneshot::Sender<Joined>),
     Say(String, oneshot::Sender<Result<TextId, Refused>>),
+    Tap(String, oneshot::Sender<Result<Tapped, String>>),
+    Untap(u64, oneshot::Sender<Ended>),
 }
 
 /// A number for one run of one end: random, never zero.

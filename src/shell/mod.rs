@@ -9,6 +9,7 @@
 //!                                   +---- driver ------+
 //!   `copperlink status` <-- status -+   Session, clock +--- line/task <--> device
 //!   `copperlink talk` <----- talk --+
+//!   `copperlink capture` <- capture +
 //!                                   +-- state file
 //! ```
 //!
@@ -16,6 +17,7 @@
 //! hold up another one; an idle link costs no processor time; stopping takes less than a second.
 //! Any tokio runtime with I/O and time will do, also one of a single thread.
 
+pub mod capture;
 mod clock;
 mod driver;
 mod error;

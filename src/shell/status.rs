@@ -5,6 +5,7 @@
 //! ```text
 //! status   one JSON document, the Snapshot; then the connection is closed
 //! talk     the order wire, both ways: see talk.rs
+//! capture  the bytes of a line: see capture.rs
 //! ```
 //!
 //! Promises that at most one link of a name runs per directory, that the
@@ -26,7 +27,7 @@ use tokio::time::{sleep, timeout};
 use super::error::{OpenError, StatusError};
 use super::lines::Lines;
 use super::link::LinkHandle;
-use super::talk;
+use super::{capture, talk};
 
 /// Where the sockets are: `COPPERLINK_RUN_DIR`, else `copperlink` in the user's runtime
 /// directory, else `/run/copperlink` for root, else a directory of the user's in `/tmp`.
@@ -203,13 +204,15 @@ async fn serve(stream: UnixStream, link: LinkHandle) {
         }
     };
     let (stream, behind) = lines.into_parts();
-    match request.as_str() {
+    let (word, rest) = request.split_once(' ').unwrap_or((&request, ""));
+    match word {
         "status" => {
             if let Some(document) = document(&link).await {
                 answer(stream, &document).await;
             }
         }
         "talk" => talk::serve(stream, behind, &link).await,
+        "capture" => capture::serve(stream, behind, rest.to_owned(), &link).await,
         _ => tracing::debug!("somebody asked for something that this link does not know"),
     }
 }

@@ -300,7 +300,8 @@ async fn tell(writer: &mut OwnedWriteHalf, event: &TalkEvent) -> bool {
     }
 }
 
-fn now_ms() -> u64 {
+/// Now, in ms since 1970.
+pub(super) fn now_ms() -> u64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as u64)
 }

@@ -12,6 +12,7 @@ mod fairness;
 mod goodput;
 mod headers;
 mod hostile_input;
+mod listening;
 mod long;
 mod noise;
 mod order_wire;

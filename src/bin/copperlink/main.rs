@@ -17,6 +17,7 @@ mod lines;
 mod logging;
 mod media;
 mod outcome;
+mod pcapng;
 mod report;
 mod settings;
 mod simulated_line;

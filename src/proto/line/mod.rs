@@ -19,6 +19,7 @@ pub(crate) mod alive;
 mod express;
 pub(crate) mod handshake;
 mod incoming;
+mod overhear;
 mod pacer;
 mod quality;
 mod receive;

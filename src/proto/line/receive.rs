@@ -230,7 +230,7 @@ const LOSS: u32 = 64;
 const MOST_LOSSES: u32 = 8 * LOSS;
 
 /// The number whose low 32 bits are these and that is nearest to `near`.
-fn nearest(low: u32, near: u64) -> u64 {
+pub(super) fn nearest(low: u32, near: u64) -> u64 {
     let ahead = low.wrapping_sub(near as u32);
     if ahead <= u32::MAX / 2 {
         near + u64::from(ahead)

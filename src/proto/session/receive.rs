@@ -267,7 +267,7 @@ fn remember(numbers: &mut VecDeque<SessionId>, number: SessionId) {
 }
 
 /// Whether all of `content` is segments that such a frame may carry, and whether they want a report.
-fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
+pub(crate) fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
     let (mut rest, mut reader) = (content, segment::Reader::default());
     let mut eliciting = false;
     while !rest.is_empty() {

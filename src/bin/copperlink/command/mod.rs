@@ -6,10 +6,12 @@ use clap::Subcommand;
 
 use crate::outcome::{Failure, Verdict};
 
+mod capture;
 mod check;
 mod demo;
 mod line_args;
 mod ports;
+mod replay;
 mod run;
 mod running;
 mod simulate;
@@ -24,6 +26,8 @@ pub(crate) enum Command {
     Ports(ports::Ports),
     Status(status::Status),
     Talk(talk::Talk),
+    Capture(capture::Capture),
+    Replay(replay::Replay),
     Simulate(simulate::Simulate),
     Demo(demo::Demo),
 }
@@ -50,6 +54,8 @@ impl Command {
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
             Self::Talk(talk) => talk.run(),
+            Self::Capture(capture) => capture.run(),
+            Self::Replay(replay) => replay.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),
         }

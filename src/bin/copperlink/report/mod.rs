@@ -15,6 +15,7 @@ pub(crate) mod lines;
 pub(crate) mod live;
 pub(crate) mod noise;
 pub(crate) mod number;
+pub(crate) mod replay;
 pub(crate) mod setup;
 pub(crate) mod status;
 mod table;
