@@ -26,6 +26,7 @@
 
 mod bad_input;
 mod both_media;
+mod capture;
 mod carry;
 mod cost;
 mod equipment;
