@@ -5,7 +5,7 @@
 //! Measures the two processes that carry the link; the one that plays the line is not counted,
 //! but takes its share of the machine. Linux only: elsewhere nothing tells what a process uses.
 //!
-//! `cargo bench --bench live` takes a minute and a half. Figures of a machine that does other work are
+//! `cargo bench --bench live` takes two minutes. Figures of a machine that does other work are
 //! worthless.
 
 use std::fs;
@@ -47,7 +47,18 @@ fn main() {
         site.run("b", "line-b", &rooms[1]),
     ];
     ["a", "b"].iter().for_each(|name| site.wait_until_up(name));
-    saturated(&ends, &rooms);
+    saturated(&ends, &rooms, "");
+    let file = site.path("line.pcapng");
+    let args = ["capture", "a", &file];
+    let capture = Process::start(&site.program, &args);
+    let before = capture.usage();
+    saturated(&ends, &rooms, ", a is recorded");
+    let cpu = (capture.usage().cpu - before.cpu).as_secs_f64();
+    println!(
+        "  the recording itself: {:.2} % of a core",
+        cpu / (SATURATED + SETTLE).as_secs_f64() * 100.0
+    );
+    drop(capture);
     sleep(SETTLE);
     idle("up, and nothing to carry", &ends[0]);
     let lonely = Room::new();
@@ -55,9 +66,9 @@ fn main() {
 }
 
 /// Both ways more than the line carries.
-fn saturated(ends: &[Process; 2], rooms: &[Room; 2]) {
+fn saturated(ends: &[Process; 2], rooms: &[Room; 2], how: &str) {
     println!(
-        "{RATE} bit/s saturated both ways with datagrams of {DATAGRAM} bytes, {:.0} s",
+        "{RATE} bit/s saturated both ways with datagrams of {DATAGRAM} bytes, {:.0} s{how}",
         SATURATED.as_secs_f64()
     );
     println!(

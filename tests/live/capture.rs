@@ -47,7 +47,7 @@ impl Room {
             voice.extend([0, 0, 0, 7]);
             voice.extend([number as u8; 20]);
             self.desks[0].send(Kind::Media, &voice);
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 let mut picture = vec![0x80, 0x80 | 96];
                 picture.extend((number / 10).to_be_bytes());
                 picture.extend((u32::from(number) * 1800).to_be_bytes());
@@ -121,7 +121,9 @@ fn a_capture_of_a_noisy_line_tells_what_the_link_counted_and_wireshark_names_eve
         assert_eq!(&replay["received"][what], count, "{what}: {replay:#}");
     }
     assert!(replay["received"]["bytes_repaired"].as_u64().unwrap() > 20);
-    assert_eq!(replay["sent"]["frames_bad"], 0);
+    // What was on its way when a session began was torn off.
+    assert!(replay["sent"]["frames_bad"].as_u64().unwrap() <= 8);
+    assert_eq!(replay["sent"]["bytes_repaired"], 0);
     let talk = &replay["talk"][0];
     assert_eq!(
         (&talk["from"], &talk["text"]),
@@ -216,7 +218,8 @@ fn dissect(site: &Site, file: &str, replay: &Value) {
         frames,
         count("received", "frames") + count("sent", "frames")
     );
-    assert_eq!(noise, count("received", "frames_bad"));
+    let bad = count("received", "frames_bad") + count("sent", "frames_bad");
+    assert_eq!(noise, bad);
     let all = [
         "express",
         "express short",

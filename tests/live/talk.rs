@@ -136,6 +136,9 @@ fn one_text_is_sent_and_waited_for_even_while_the_tables_differ() {
         38_400,
         &[control(1, "control", &desks[0])],
     );
+    one.wait_for("a device that is open", |status| {
+        status["devices"][0]["state"] == "open"
+    });
     let refused = |status: &Value| status["stats"]["lines"][0]["state"] == "refused";
     let send = [
         "talk",

@@ -50,13 +50,10 @@ fn both_technicians_talk_over_a_full_call_at_one_wrong_bit_in_a_thousand() {
         let mut world = world(line_rate, NOISY, 5);
         let mut call = call(video, seconds(180.0), 5);
         let said = Side::BOTH.map(|side| sayings(side, 30));
-        for i in 0..30 {
+        for (i, texts) in said[0].iter().zip(&said[1]).enumerate() {
             call.run_until(&mut world, seconds(5.0 + 4.0 * i as f64));
-            for side in Side::BOTH {
-                world
-                    .say(side, &said[side as usize][i])
-                    .expect("there is room");
-            }
+            world.say(Side::A, texts.0).expect("there is room");
+            world.say(Side::B, texts.1).expect("there is room");
         }
         call.run_until(&mut world, seconds(180.0));
         for side in Side::BOTH {

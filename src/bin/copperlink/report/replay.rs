@@ -13,7 +13,7 @@ use copperlink::shell::capture::CaptureHead;
 use super::Table;
 
 /// A capture that was decoded.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 pub(crate) struct Replayed {
     link: String,
     line: String,
@@ -101,6 +101,25 @@ struct LinkCounts {
     slips: u64,
 }
 
+impl LinkCounts {
+    /// What was counted between two states of a line's counters.
+    fn between(begin: &serde_json::Value, end: &serde_json::Value) -> Option<Self> {
+        let since = |place: &str| {
+            let number = |stats: &serde_json::Value| stats.pointer(place)?.as_u64();
+            number(end)?.checked_sub(number(begin)?)
+        };
+        Some(Self {
+            bytes: since("/bytes_received")?,
+            frames: since("/frames_received")?,
+            frames_joined: since("/frames_joined")?,
+            frames_bad: since("/frames_bad")?,
+            bytes_repaired: since("/incoming/bytes_repaired")?,
+            frames_repaired: since("/incoming/frames_repaired")?,
+            slips: since("/incoming/slips")?,
+        })
+    }
+}
+
 /// What is looked at for the cause.
 #[derive(Debug, Default)]
 struct Looks {
@@ -108,7 +127,7 @@ struct Looks {
     slice_begun: Instant,
     own_voice: u64,
     other_version: Option<u8>,
-    peers: Vec<u32>,
+    peer: Option<u32>,
     /// The bytes that came: whether all are the same, and whether any has its top bit set.
     first: Option<u8>,
     varied: bool,
@@ -135,7 +154,7 @@ impl Replayed {
             begun,
             looks: Looks {
                 slice_begun: begun,
-                peers: head.view.peer.iter().map(|peer| peer.0).collect(),
+                peer: head.view.peer.map(|peer| peer.0),
                 ..Looks::default()
             },
         }
@@ -219,17 +238,16 @@ impl Replayed {
                 from,
                 text: text.clone(),
             }),
-            Some(Said::Hello { session, name, .. }) if direction == Direction::Received => {
-                if self.looks.peers.last() != Some(&session.0) {
-                    self.looks.peers.push(session.0);
-                    self.tell(at_s, format!("session {session} of '{name}' begins"));
-                }
+            Some(Said::Hello { session, name, .. })
+                if direction == Direction::Received && self.looks.peer != Some(session.0) =>
+            {
+                self.looks.peer = Some(session.0);
+                self.tell(at_s, format!("session {session} of '{name}' begins"));
             }
-            Some(Said::OtherVersion(version)) => {
-                if self.looks.other_version.replace(*version) != Some(*version) {
-                    let words = format!("{who} speaks version {version} of the protocol");
-                    self.tell(at_s, words);
-                }
+            Some(Said::OtherVersion(version)) if self.looks.other_version != Some(*version) => {
+                self.looks.other_version = Some(*version);
+                let words = format!("{who} speaks version {version} of the protocol");
+                self.tell(at_s, words);
             }
             Some(Said::OwnVoice) => {
                 self.looks.own_voice += 1;
@@ -249,22 +267,7 @@ impl Replayed {
 
     /// The capture ended as it should; the link's counters then, and at the begin.
     pub(crate) fn on_end(&mut self, begin: &serde_json::Value, end: &serde_json::Value) {
-        let since = |place: &str| {
-            let number = |stats: &serde_json::Value| stats.pointer(place)?.as_u64();
-            number(end)?.checked_sub(number(begin)?)
-        };
-        let counts = || {
-            Some(LinkCounts {
-                bytes: since("/bytes_received")?,
-                frames: since("/frames_received")?,
-                frames_joined: since("/frames_joined")?,
-                frames_bad: since("/frames_bad")?,
-                bytes_repaired: since("/incoming/bytes_repaired")?,
-                frames_repaired: since("/incoming/frames_repaired")?,
-                slips: since("/incoming/slips")?,
-            })
-        };
-        self.link_counted = counts();
+        self.link_counted = LinkCounts::between(begin, end);
     }
 
     fn tell(&mut self, at_s: f64, words: String) {
@@ -525,3 +528,76 @@ const MOST_SILENCES: usize = 1000;
 const MOST_EVENTS: usize = 10_000;
 /// Errors come together more than chance would have it.
 const BURSTY: f64 = 2.5;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What is said of a way here with these bytes and counters.
+    fn cause(bytes: &[u8], counts: HeardCounts) -> String {
+        let mut replayed = Replayed::default();
+        if !bytes.is_empty() {
+            replayed.on_bytes(Instant::ZERO, Direction::Received, bytes);
+        }
+        let way = &mut replayed.received;
+        way.counts = HeardCounts {
+            bytes: bytes.len() as u64,
+            good_bytes: 100_000,
+            good_squares: 10_000_000,
+            ..counts
+        };
+        (way.error_rate, way.burstiness) = (way.counts.error_rate(), way.counts.burstiness());
+        replayed.cause()
+    }
+
+    #[test]
+    fn the_cause_is_named() {
+        let none = HeardCounts::default();
+        let some = HeardCounts {
+            frames: 1000,
+            ..none
+        };
+        let even = HeardCounts {
+            bytes_repaired: 100,
+            frames_repaired: 95,
+            repaired_pairs: 10,
+            ..some
+        };
+        let bursts = HeardCounts {
+            repaired_pairs: 500,
+            ..even
+        };
+        let slips = HeardCounts { slips: 20, ..even };
+        for (bytes, counts, words) in [
+            (&b""[..], none, "Nothing came"),
+            (b"xxxxxxxxx", none, "Always the same byte"),
+            (b"seven bits", none, "7 bits only"),
+            (b"any\xff\x80\x00bits", none, "the speed (baud) differs"),
+            (b"\x01\xff", some, "The way here was clean"),
+            (b"\x01\xff", even, "spread evenly"),
+            (b"\x01\xff", bursts, "in bursts"),
+            (b"\x01\xff", slips, "bytes were lost or came out of nowhere"),
+        ] {
+            let said = cause(bytes, counts);
+            assert!(said.contains(words), "{said} instead of {words}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_said_first() {
+        let mut replayed = Replayed::default();
+        replayed.on_gap(2, 900);
+        assert!(replayed.cause().starts_with("The capture lacks 900 bytes"));
+    }
+
+    #[test]
+    fn a_silence_is_noticed_and_the_time_before_the_first_byte_counts() {
+        let mut replayed = Replayed::default();
+        for at in [3_000_000, 3_500_000, 9_000_000] {
+            replayed.on_bytes(Instant::from_micros(at), Direction::Received, &[1]);
+        }
+        let silences = replayed.received.silences.iter();
+        let silences: Vec<_> = silences.map(|s| (s.at_s, s.seconds)).collect();
+        assert_eq!(silences, [(0.0, 3.0), (3.5, 5.5)]);
+    }
+}

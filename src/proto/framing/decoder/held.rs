@@ -98,7 +98,7 @@ impl Held {
     /// Whether what was read back can be what was held; finds again what was not written down.
     pub(super) fn restore(&mut self) -> bool {
         let ends = self.parts.iter().map(|part| part.end);
-        let is_whole = ends.clone().last().unwrap_or(0) == self.bytes.len();
+        let is_whole = ends.clone().next_back().unwrap_or(0) == self.bytes.len();
         if !is_whole
             || !ends.is_sorted()
             || self.bytes.len() > MAX_WIRE
