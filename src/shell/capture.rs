@@ -23,7 +23,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
 use tokio::net::unix::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::sync::mpsc;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use super::error::StatusError;
 use super::lines::Lines;
@@ -314,6 +314,8 @@ pub(super) async fn serve(stream: UnixStream, behind: Vec<u8>, line: String, lin
             // A word, or the end: enough.
             _ = lines.next() => break,
         }
+        // A call of the system for each chunk would cost as much as the link itself.
+        sleep(TOGETHER).await;
         while records.len() < AT_ONCE
             && let Ok(moved) = tapped.moves.try_recv()
         {
@@ -368,6 +370,8 @@ const END: u8 = 3;
 const HEAD: usize = 13;
 /// Chunks that may wait for who records: half a MiB.
 const MOVES: usize = 512;
+/// What moves within this time is written together.
+const TOGETHER: Duration = Duration::from_millis(50);
 /// Bytes that are written at once.
 const AT_ONCE: usize = 64 << 10;
 const LONGEST_RECORD: usize = 64 << 10;

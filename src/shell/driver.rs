@@ -19,6 +19,8 @@
 //!          +--- poll_timeout -> how long to wait
 //! ```
 
+mod requests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,16 +29,16 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Core;
-use super::capture::{CaptureHead, Tap, Tapped};
+use super::capture::Tap;
 use super::clock::Clock;
 use super::error::RunError;
 use super::line::{self, CHUNK, LineReport, LineSetup};
 use super::link::{LinkHandle, Request};
 use super::port::{self, UdpPorts};
-use super::snapshot::{DeviceState, DeviceStatus, EventLog, Snapshot};
+use super::snapshot::{DeviceState, DeviceStatus, EventLog};
 use super::state::StateFile;
 use super::status::StatusSocket;
-use super::talk::{self, TalkLog};
+use super::talk::TalkLog;
 use super::words::Words;
 use crate::proto::config::LineId;
 use crate::proto::event::{Event, Trouble};
@@ -195,26 +197,6 @@ impl Driver {
         sent
     }
 
-    /// Whether an event is of the order wire; whoever talks is told. It is in the log, too, but not
-    /// among the events of the status: talk would drive them out.
-    fn is_talk(&mut self, event: &Event) -> bool {
-        match event {
-            Event::Text { from, text } => {
-                tracing::info!(
-                    "{}",
-                    Words::of(event, |line| format!("line {}", line.0)).text
-                );
-                self.talk.on_heard(from, text);
-                true
-            }
-            Event::TextDelivered { id } => {
-                self.talk.on_delivered(*id);
-                true
-            }
-            _ => false,
-        }
-    }
-
     /// Whether a trouble is worth a word. That a device is absent the line task has said already, and
     /// why; so its end is none either.
     fn is_news(&mut self, line: LineId, trouble: Option<&Trouble>) -> bool {
@@ -282,83 +264,6 @@ impl Driver {
             }
         }
         Ok(false)
-    }
-
-    /// Does what was asked for. Who asked may be gone by now.
-    fn answer(&mut self, request: Request) {
-        match request {
-            Request::Snapshot(reply) => {
-                let _ = reply.send(self.snapshot());
-            }
-            Request::Join(reply) => {
-                let stats = self.session.stats();
-                let _ = reply.send(self.talk.join(stats.name, stats.peer_name));
-            }
-            Request::Say(text, reply) => {
-                let taken = self.session.handle_text(self.clock.now(), &text);
-                if let Ok(id) = taken {
-                    self.talk.on_said(&self.session.stats().name, id, &text);
-                }
-                let _ = reply.send(taken);
-            }
-            Request::Tap(line, reply) => {
-                // Who asked and went is noticed with the next bytes.
-                let _ = reply.send(self.tap(&line));
-            }
-            Request::Untap(id, reply) => {
-                let now = self.clock.now();
-                let tap = self.taps.iter().position(|tap| tap.id == id);
-                let line = tap.map(|place| {
-                    let mut tap = self.taps.swap_remove(place);
-                    tap.tell_missed(now);
-                    tap.line()
-                });
-                let mut stats = self.session.stats().lines;
-                let index = line.map_or(usize::MAX, |line| usize::from(line.0));
-                let stats = (index < stats.len()).then(|| stats.swap_remove(index));
-                let _ = reply.send((now, stats));
-            }
-        }
-    }
-
-    /// Lets somebody record a line.
-    fn tap(&mut self, name: &str) -> Result<Tapped, String> {
-        let names: Vec<&str> = self.lines.iter().map(|line| line.name.as_str()).collect();
-        let named = names.iter().position(|known| *known == name);
-        let index = match name {
-            "" => Some(0),
-            _ => named,
-        };
-        let view = index.and_then(|index| {
-            let id = LineId(index as u8);
-            Some((id, self.session.line_view(id)?))
-        });
-        let Some((line, view)) = view else {
-            return Err(format!(
-                "there is no line '{name}'; there are: {}",
-                names.join(", ")
-            ));
-        };
-        if self.taps.len() >= MOST_TAPS {
-            return Err(format!("{MOST_TAPS} captures run already; end one of them"));
-        }
-        let now = self.clock.now();
-        let stats = self.session.stats().lines;
-        let stats = stats.get(usize::from(line.0));
-        let id = self.next_tap;
-        self.next_tap += 1;
-        let (tap, moves) = Tap::new(id, line);
-        self.taps.push(tap);
-        Ok(Tapped {
-            id,
-            head: CaptureHead {
-                view,
-                stats: serde_json::to_value(stats).unwrap_or_default(),
-                at_us: now.as_micros(),
-                opened_ms: talk::now_ms().saturating_sub(now.as_micros() / 1000),
-            },
-            moves,
-        })
     }
 
     /// When to go on although nothing came.
@@ -475,17 +380,6 @@ impl Driver {
         self.events.push(now, &words.text);
     }
 
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            stats: self.session.stats(),
-            uptime_us: self.clock.now().as_micros(),
-            pid: std::process::id(),
-            devices: self.lines.iter().map(|line| line.status.clone()).collect(),
-            ports: self.ports.status(),
-            events: self.events.to_vec(),
-        }
-    }
-
     fn say_goodbye(&mut self) -> Farewell {
         let now = self.clock.now();
         self.session.close(now);
@@ -524,8 +418,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(1);
 const NO_ROOM_PAUSE: Duration = Duration::from_millis(20);
 /// The most that a goodbye may take, and the silence after which it has surely been said.
 const FAREWELL: Duration = Duration::from_millis(300);
-/// Who may record at a time.
-const MOST_TAPS: usize = 4;
 const QUIET: Duration = Duration::from_millis(100);
 const LINES_END: Duration = Duration::from_millis(400);
 

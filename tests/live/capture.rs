@@ -3,13 +3,15 @@
 use std::collections::BTreeSet;
 use std::io::Read;
 use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
 use crate::equipment::{Desk, Kind};
-use crate::link::{Channel, PATIENCE, Site};
+use crate::link::{Channel, PATIENCE, Site, wait_until};
 
 const RATE: u32 = 38_400;
 
@@ -294,8 +296,74 @@ fn a_damaged_capture_is_read_as_far_as_it_goes_and_does_no_harm() {
     }
 }
 
+#[test]
+fn a_capture_that_is_too_slow_says_how_much_it_lacks_and_the_link_goes_on() {
+    const FAST: u32 = 921_600;
+    let (site, desks) = (Site::new(), [Desk::new(), Desk::new()]);
+    let _line = site.line(&["--rate", "921600"]);
+    let video = |i: usize| Channel {
+        id: 1,
+        class: "video",
+        name: "video",
+        rtcp: false,
+        desk: &desks[i],
+    };
+    let one = site.run("room-1", "line-a", FAST, &[video(0)]);
+    let two = site.run("room-2", "line-b", FAST, &[video(1)]);
+    one.wait_until_up();
+    two.wait_until_up();
+    let file = site.path("line.pcapng");
+    let args = ["capture", "room-1", &file, "--json"];
+    let mut command = site.program.command(&args);
+    let mut capture = command.stdout(Stdio::piped()).spawn().unwrap();
+    wait_until("the capture", || std::fs::metadata(&file).is_ok());
+    // A disk that does not answer: whoever records stands still.
+    signal(capture.id(), Signal::STOP);
+    let moved = |status: &Value| {
+        let line = &status["stats"]["lines"][0];
+        line["bytes_sent"].as_u64().unwrap() + line["bytes_received"].as_u64().unwrap()
+    };
+    let before = moved(&one.status().unwrap());
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for desk in &desks {
+            let over = &over;
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    desk.send(Kind::Media, &[0x55; 1200]);
+                    sleep(Duration::from_millis(10));
+                }
+            });
+        }
+        one.wait_for("much that moved", |status| {
+            moved(status) > before + 1_500_000
+        });
+        over.store(true, Ordering::Relaxed);
+    });
+    let status = one.status().unwrap();
+    assert_eq!(status["stats"]["lines"][0]["state"], "up");
+    signal(capture.id(), Signal::CONT);
+    sleep(Duration::from_millis(500));
+    end(capture.id());
+    let mut recorded = String::new();
+    let out = capture.stdout.as_mut().unwrap();
+    out.read_to_string(&mut recorded).unwrap();
+    assert_eq!(capture.wait().unwrap().code(), Some(0), "{recorded}");
+    let recorded: Value = serde_json::from_str(&recorded).unwrap();
+    let missing = recorded["bytes_missing"].as_u64().unwrap();
+    println!("{missing} bytes are missing of a capture that stood still");
+    assert!(missing > 100_000, "{recorded}");
+    let replay = site.program.run(&["replay", &file, "--json"]).json();
+    assert_eq!(replay["bytes_missing"], missing);
+    let cause = replay["likely_cause"].as_str().unwrap();
+    assert!(cause.starts_with("The capture lacks"), "{cause}");
+}
+
 fn end(id: u32) {
-    use rustix::process::{Pid, Signal, kill_process};
+    signal(id, Signal::INT);
+}
+
+fn signal(id: u32, signal: Signal) {
     let pid = Pid::from_raw(id.cast_signed()).unwrap();
-    kill_process(pid, Signal::INT).unwrap();
+    kill_process(pid, signal).unwrap();
 }
