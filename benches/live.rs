@@ -6,9 +6,9 @@
 //! but takes its share of the machine. Linux only: elsewhere nothing tells what a process uses.
 //!
 //! Also what looking costs: the same with a `monitor` that asks twice a second and a Prometheus that
-//! asks each second, which is fifteen times as often as it does by default.
+//! asks each second, which is fifteen times as often as it does by default; and what a recording costs.
 //!
-//! `cargo bench --bench live` takes two and a half minutes. Figures of a machine that does other work are
+//! `cargo bench --bench live` takes three minutes. Figures of a machine that does other work are
 //! worthless.
 
 use std::fs;
@@ -54,6 +54,8 @@ fn main() {
     ["a", "b"].iter().for_each(|name| site.wait_until_up(name));
     println!("nobody looks");
     saturated(&ends, &rooms);
+    println!("\na is recorded");
+    recorded(&site, || saturated(&ends, &rooms));
     sleep(SETTLE);
     idle("up, and nothing to carry", &ends[0]);
     println!("\na is looked at");
@@ -64,6 +66,19 @@ fn main() {
     });
     let lonely = Room::new();
     idle("no device", &site.run("c", "no-such-line", &lonely));
+}
+
+/// Does something while a is recorded, and says what the recording itself took.
+fn recorded(site: &Site, what: impl FnOnce()) {
+    let file = site.path("line.pcapng");
+    let capture = Process::start(&site.program, &["capture", "a", &file]);
+    let before = capture.usage();
+    what();
+    let cpu = (capture.usage().cpu - before.cpu).as_secs_f64();
+    println!(
+        "  the recording itself: {:.2} % of a core",
+        cpu / (SATURATED + SETTLE).as_secs_f64() * 100.0
+    );
 }
 
 /// Both ways more than the line carries.

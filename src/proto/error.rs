@@ -40,8 +40,9 @@ pub enum ConfigError {
     ZeroSession,
 }
 
-/// Why a datagram of the equipment was not accepted. Each is also a counter in
-/// [`ChannelStats`](super::stats::ChannelStats).
+/// Why a datagram of the equipment, or a text of the technician, was not accepted. Each is also a
+/// counter in [`ChannelStats`](super::stats::ChannelStats) or
+/// [`OrderWireStats`](super::stats::OrderWireStats).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
     /// No such channel, or the channel has no RTCP.
@@ -58,4 +59,7 @@ pub enum Refused {
     /// The queue is full; only control refuses for this reason, the others drop their oldest.
     #[error("the queue is full")]
     QueueFull,
+    /// A text of the order wire with nothing in it.
+    #[error("there is nothing in it")]
+    Empty,
 }

@@ -36,7 +36,23 @@ pub enum Event {
     },
     /// The far end is stopping on purpose.
     PeerClosed,
+    /// The technician at the far end says something.
+    Text {
+        /// The far end's name, empty when it is not known; made harmless for a terminal.
+        from: String,
+        /// What was said; made harmless for a terminal.
+        text: String,
+    },
+    /// The far end has heard a text.
+    TextDelivered {
+        /// Which one.
+        id: TextId,
+    },
 }
+
+/// A text that was given to [`Session::handle_text`](super::Session::handle_text): they count from 0.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct TextId(pub u64);
 
 /// What is wrong with a line. `Display` says what happened, then what to try.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -209,10 +225,31 @@ fn write_side(f: &mut fmt::Formatter<'_>, side: Option<&ChannelWords>) -> fmt::R
     }
 }
 
-/// Makes text from the line harmless for a terminal: control characters become `?`.
-pub(crate) fn harmless(text: &[u8]) -> String {
+/// Makes text from the line harmless for a terminal: what is not UTF-8 becomes U+FFFD; control
+/// characters, line ends, and what turns the direction of writing become `?`.
+pub fn harmless(text: &[u8]) -> String {
     String::from_utf8_lossy(text)
         .chars()
-        .map(|c| if c.is_control() { '?' } else { c })
+        .map(|c| if is_harmful(c) { '?' } else { c })
         .collect()
+}
+
+fn is_harmful(c: char) -> bool {
+    c.is_control()
+        || matches!(c, '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::harmless;
+
+    #[test]
+    fn nothing_from_the_line_moves_the_cursor_or_turns_the_writing() {
+        let text = "ok \u{1b}[2J\r\n\u{202e}x\u{2066}\u{9b}1m\u{85} 좋아요 é\u{200d}";
+        assert_eq!(
+            harmless(text.as_bytes()),
+            "ok ?[2J???x??1m? 좋아요 é\u{200d}"
+        );
+        assert_eq!(harmless(b"a\xffb\xec\xa2"), "a\u{fffd}b\u{fffd}");
+    }
 }

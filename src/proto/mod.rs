@@ -10,10 +10,12 @@ pub mod error;
 pub mod event;
 mod framing;
 mod line;
+pub mod listen;
 mod scheduler;
 pub mod session;
 pub mod signals;
 pub mod stats;
+mod talk;
 pub mod time;
 pub mod timer;
 
@@ -22,4 +24,5 @@ mod vectors;
 
 pub use session::Session;
 pub use signals::LineSignals;
+pub use talk::MAX_TEXT;
 pub use timer::Timer;

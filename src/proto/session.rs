@@ -1,8 +1,9 @@
 //! [`Session`], the only border type of the protocol.
 
 mod again;
+mod order_wire;
 mod ordinary;
-mod receive;
+pub(crate) mod receive;
 mod transmit;
 
 use std::collections::VecDeque;
@@ -18,9 +19,11 @@ use super::framing::segment::FlowId;
 use super::line::handshake::{Table, table_digest};
 use super::line::sent::Settled;
 use super::line::{Change, Line};
+use super::listen::LineView;
 use super::scheduler::Scheduler;
 use super::signals::LineSignals;
-use super::stats::{ChannelStats, Stats};
+use super::stats::{ChannelStats, LineState, Stats};
+use super::talk::OrderWire;
 use super::time::{BitRate, Instant, earliest};
 use super::timer::Timer;
 
@@ -56,6 +59,7 @@ pub struct Session {
     /// For the equipment: index of the flow, and the datagram.
     datagrams: VecDeque<(usize, Bytes)>,
     events: VecDeque<Event>,
+    order_wire: OrderWire,
     closing: Closing,
     now: Instant,
 }
@@ -107,6 +111,7 @@ impl Session {
             sessions: 0,
             datagrams: VecDeque::new(),
             events: VecDeque::new(),
+            order_wire: OrderWire::new(config.session),
             closing: Closing::No,
             now,
             config,
@@ -210,10 +215,10 @@ impl Session {
 
     /// When to call [`Session::handle_timeout`] and poll again, and why.
     pub fn poll_timeout(&self) -> Option<(Instant, Timer)> {
-        let lines = self
-            .lines
-            .iter()
-            .map(|line| line.next_timeout(self.now, self.closing == Closing::Said));
+        let lines = self.lines.iter().enumerate().map(|(index, line)| {
+            let text_at = self.text_at(index);
+            line.next_timeout(self.now, self.closing == Closing::Said, text_at)
+        });
         let expiry = self.flows.iter().filter_map(Flow::next_expiry).min();
         lines.fold(expiry.map(|at| (at, Timer::Expiry)), earliest)
     }
@@ -240,6 +245,7 @@ impl Session {
             peer: self.peer.as_ref().map(|peer| peer.session),
             peer_name: self.peer.as_ref().map(|peer| peer.name.clone()),
             sessions: self.sessions,
+            order_wire: self.order_wire.stats(),
             lines: self.lines.iter().map(|line| line.stats(self.now)).collect(),
             channels: self
                 .flows
@@ -247,6 +253,14 @@ impl Session {
                 .map(|flow| self.channel_stats(flow))
                 .collect(),
         }
+    }
+
+    /// What somebody else needs to go on reading a line from this moment: see
+    /// [`Listener`](super::listen::Listener). `None` when there is no such line.
+    pub fn line_view(&self, line: LineId) -> Option<LineView> {
+        let line = self.lines.get(usize::from(line.0))?;
+        let peer = self.peer.as_ref().map(|peer| peer.session);
+        Some(line.view(self.config.name.clone(), self.own, peer))
     }
 
     fn channel_stats(&self, flow: &Flow) -> ChannelStats {
@@ -264,7 +278,14 @@ impl Session {
         self.now = now;
         for i in 0..self.lines.len() {
             let id = LineId(i as u8);
-            match self.lines[i].update(now) {
+            let before = self.lines[i].state();
+            let change = self.lines[i].update(now);
+            let state = self.lines[i].state();
+            if state != before && matches!(state, LineState::Up | LineState::Refused) {
+                // Somebody is there who may not have heard what was said.
+                self.order_wire.hurry(now);
+            }
+            match change {
                 Some(Change::WentUp) => self.event(Event::LineUp { line: id }),
                 Some(Change::WentDown) => {
                     let settled = self.lines[i].give_up();

@@ -19,11 +19,34 @@ pub struct Stats {
     pub peer_name: Option<String>,
     /// Sessions begun with the far end; more than one means that the far end was restarted.
     pub sessions: u64,
+    /// Text between the technicians.
+    pub order_wire: OrderWireStats,
     /// One entry per line.
     pub lines: Vec<LineStats>,
     /// One entry per channel, and one more for RTCP where a channel has it. A channel of class
     /// [`Class::Rtp`] has an entry for each medium.
     pub channels: Vec<ChannelStats>,
+}
+
+/// The order wire.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct OrderWireStats {
+    /// Texts accepted here.
+    pub accepted: u64,
+    /// Texts refused: too long, or too many waited.
+    pub refused: u64,
+    /// Texts that the far end has heard.
+    pub delivered: u64,
+    /// Waiting now: messages.
+    pub queued: u64,
+    /// Frames sent again, because no answer came.
+    pub repeats: u64,
+    /// Messages of the far end.
+    pub received: u64,
+    /// Frames of the far end that had come before.
+    pub twice: u64,
+    /// Frames of this end that came back: a loop.
+    pub own_voice: u64,
 }
 
 /// Where a line stands.

@@ -11,6 +11,8 @@ pub enum Timer {
     Report,
     /// When to ask the far end for a report, because the last frames may be lost.
     Probe,
+    /// When a text of the order wire is sent, or sent again.
+    Text,
     /// When a datagram is no longer worth sending, or waiting for.
     Expiry,
     /// When a silence becomes worth a word to the technician.

@@ -8,6 +8,7 @@ use super::framing::header::{self, FrameKind, NumberForm, Service};
 use super::framing::parity::Parity;
 use super::framing::segment;
 use super::line::handshake::{Hello, Table};
+use super::talk::frames::{Heard, Piece};
 
 const FRAMES: &str = include_str!("../../firmware-notes/vectors/frames.txt");
 const STREAMS: &str = include_str!("../../firmware-notes/vectors/streams.txt");
@@ -54,6 +55,8 @@ fn kind(word: &str, number: u64) -> FrameKind {
         ("express-short", _) => FrameKind::Express(CheckKind::Short),
         ("service", 0) => FrameKind::Service(Service::Hello),
         ("service", 1) => FrameKind::Service(Service::Table),
+        ("service", 2) => FrameKind::Service(Service::Text),
+        ("service", 3) => FrameKind::Service(Service::Heard),
         _ => panic!("no such kind: {word} {number}"),
     }
 }
@@ -115,6 +118,18 @@ fn every_frame_is_made_and_read_as_the_vectors_say() {
                 table.write(session, &mut again);
                 assert_eq!(again, content, "{name}: table");
             }
+            FrameKind::Service(Service::Text) => {
+                let piece = Piece::read(&content).expect("a piece of text");
+                let mut again = Vec::new();
+                piece.write(&mut again);
+                assert_eq!(again, content, "{name}: text");
+            }
+            FrameKind::Service(Service::Heard) => {
+                let heard = Heard::read(&content).expect("an answer");
+                let mut again = Vec::new();
+                heard.write(&mut again);
+                assert_eq!(again, content, "{name}: heard");
+            }
             _ => {
                 let mut rest = content.as_slice();
                 let mut reader = segment::Reader::default();
@@ -158,7 +173,11 @@ fn interrupted_frames_come_out_as_the_vectors_say() {
                         return Verdict::Bad;
                     };
                     let number = header.number(30);
-                    if SEAL.open(header.kind.check(), number, frame).is_none() {
+                    let seal = match header.kind {
+                        FrameKind::Service(_) => Seal::SERVICE,
+                        _ => SEAL,
+                    };
+                    if seal.open(header.kind.check(), number, frame).is_none() {
                         return Verdict::Bad;
                     }
                     numbers.push(number);

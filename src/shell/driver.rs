@@ -19,6 +19,8 @@
 //!          +--- poll_timeout -> how long to wait
 //! ```
 
+mod requests;
+
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -27,6 +29,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::Core;
+use super::capture::Tap;
 use super::clock::Clock;
 use super::error::RunError;
 use super::history::file::{HistoryFile, Writer};
@@ -35,12 +38,14 @@ use super::link::{LinkHandle, Request};
 use super::metrics::MetricsServer;
 use super::port::{self, UdpPorts};
 use super::record::Record;
-use super::snapshot::{DeviceState, DeviceStatus, Snapshot};
+use super::snapshot::{DeviceState, DeviceStatus};
 use super::state::StateFile;
 use super::status::StatusSocket;
+use super::talk::TalkLog;
 use super::words::Words;
 use crate::proto::config::LineId;
 use crate::proto::event::{Event, Trouble};
+use crate::proto::listen::Direction;
 use crate::proto::stats::Stats;
 use crate::proto::time::{Instant, earliest};
 use crate::proto::{LineSignals, Timer};
@@ -72,6 +77,9 @@ pub(super) struct Driver {
     requests: mpsc::Receiver<Request>,
     handle: LinkHandle,
     record: Record,
+    talk: TalkLog,
+    taps: Vec<Tap>,
+    next_tap: u64,
     line_tasks: JoinSet<()>,
     /// Those that answer questions.
     status_tasks: JoinSet<()>,
@@ -164,6 +172,9 @@ impl Driver {
             state: parts.state,
             requests: parts.requests,
             handle: parts.handle,
+            talk: TalkLog::default(),
+            taps: Vec::new(),
+            next_tap: 0,
             line_tasks,
             status_tasks,
         }
@@ -212,6 +223,9 @@ impl Driver {
             if let Event::Trouble { line, trouble } = &event
                 && !self.is_news(*line, trouble.as_ref())
             {
+                continue;
+            }
+            if self.is_talk(&event) {
                 continue;
             }
             let words = Words::of(&event, |line| match self.line(line) {
@@ -275,6 +289,8 @@ impl Driver {
             }
             line.has_room = false;
             sent = true;
+            self.taps
+                .retain_mut(|tap| tap.put(now, id, Direction::Sent, &chunk));
             if let Err(error) = line.chunks.try_send(chunk) {
                 // The task has ended; waiting for the next input tells.
                 tracing::debug!("{}: a chunk could not be handed over: {error}", line.name);
@@ -292,11 +308,7 @@ impl Driver {
             Some((line, report)) = self.reports.recv() => self.take_report(line, report),
             () = self.ports.readable() => {}
             () = clock.sleep_until(wake) => {}
-            Some(reply) = self.requests.recv() => {
-                self.record.account(self.clock.now(), &self.session);
-                // Who asked may be gone by now.
-                let _ = reply.send(self.snapshot());
-            }
+            Some(request) = self.requests.recv() => self.answer(request),
             () = self.handle.stopped() => return Ok(true),
             Some(ended) = self.line_tasks.join_next() => {
                 tracing::error!("the task of a line ended: {ended:?}");
@@ -358,7 +370,11 @@ impl Driver {
             return;
         };
         match report {
-            LineReport::Bytes(bytes) => self.session.handle_bytes(now, id, &bytes),
+            LineReport::Bytes(bytes) => {
+                self.taps
+                    .retain_mut(|tap| tap.put(now, id, Direction::Received, &bytes));
+                self.session.handle_bytes(now, id, &bytes);
+            }
             LineReport::Room { queued } => {
                 line.has_room = true;
                 if let Some(queued) = queued {
@@ -418,19 +434,6 @@ impl Driver {
 
     fn line(&self, id: LineId) -> Option<&Line> {
         self.lines.get(usize::from(id.0))
-    }
-
-    fn snapshot(&self) -> Snapshot {
-        Snapshot {
-            stats: self.session.stats(),
-            uptime_us: self.clock.now().as_micros(),
-            pid: std::process::id(),
-            devices: self.lines.iter().map(|line| line.status.clone()).collect(),
-            ports: self.ports.status(),
-            events: self.record.events(),
-            in_service: self.record.in_service(),
-            history: self.record.recent(),
-        }
     }
 
     fn say_goodbye(&mut self) -> Farewell {

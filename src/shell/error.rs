@@ -179,6 +179,12 @@ pub enum StatusError {
         /// How long it was waited for.
         seconds: u64,
     },
+    /// The link does not do that.
+    #[error("the link refuses: {why}")]
+    Refused {
+        /// Why.
+        why: String,
+    },
     /// The socket belongs to someone else.
     #[error("no permission to ask the link at {}. Ask as the user who runs it, or as root", path.display())]
     Denied {

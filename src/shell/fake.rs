@@ -9,8 +9,9 @@ use bytes::{Buf, Bytes, BytesMut};
 use super::line::CHUNK;
 use crate::proto::config::{ChannelId, LineId, LinkConfig, Port, ResumePoint, SessionId};
 use crate::proto::error::{ConfigError, Refused};
-use crate::proto::event::Event;
-use crate::proto::stats::Stats;
+use crate::proto::event::{Event, TextId};
+use crate::proto::listen::LineView;
+use crate::proto::stats::{OrderWireStats, Stats};
 use crate::proto::time::{BitRate, Instant};
 use crate::proto::{LineSignals, Timer};
 
@@ -30,6 +31,7 @@ pub(super) struct Session {
     /// Whether it asked since the record changed.
     is_recorded: Cell<bool>,
     timeouts: u64,
+    texts: u64,
 }
 
 impl Session {
@@ -46,6 +48,7 @@ impl Session {
             is_recording: Cell::new(false),
             is_recorded: Cell::new(true),
             timeouts: 0,
+            texts: 0,
             config,
         })
     }
@@ -62,6 +65,18 @@ impl Session {
         }
         self.put(port.channel.0, &datagram);
         Ok(())
+    }
+
+    /// The far end hears everything at once.
+    pub(super) fn handle_text(&mut self, now: Instant, text: &str) -> Result<TextId, Refused> {
+        self.at(now);
+        if text.is_empty() {
+            return Err(Refused::Empty);
+        }
+        let id = TextId(self.texts);
+        self.texts += 1;
+        self.events.push_back(Event::TextDelivered { id });
+        Ok(id)
     }
 
     pub(super) fn handle_bytes(&mut self, now: Instant, line: LineId, bytes: &[u8]) {
@@ -110,6 +125,11 @@ impl Session {
     pub(super) fn handle_timeout(&mut self, now: Instant) {
         self.at(now);
         self.timeouts += 1;
+    }
+
+    /// Nothing of it can be read by others.
+    pub(super) fn line_view(&self, _line: LineId) -> Option<LineView> {
+        None
     }
 
     pub(super) fn close(&mut self, now: Instant) {
@@ -168,6 +188,7 @@ impl Session {
             peer: None,
             peer_name: None,
             sessions: self.timeouts,
+            order_wire: OrderWireStats::default(),
             lines: Vec::new(),
             channels: Vec::new(),
         }

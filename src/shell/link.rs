@@ -7,6 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc, oneshot};
 
 use super::Core;
+use super::capture::{Ended, Tapped};
 use super::clock::Clock;
 use super::driver::{Driver, Parts};
 use super::error::{OpenError, RunError};
@@ -17,7 +18,10 @@ use super::port::{PortSetup, UdpPorts};
 use super::snapshot::Snapshot;
 use super::state::StateFile;
 use super::status::StatusSocket;
+use super::talk::Joined;
 use crate::proto::config::{LinkConfig, SessionId};
+use crate::proto::error::Refused;
+use crate::proto::event::TextId;
 use crate::proto::stats::Stats;
 
 /// What a link is made of.
@@ -130,8 +134,38 @@ impl LinkHandle {
     /// How the link is now. `None` when it has ended. Waits for one that does not run yet.
     pub async fn snapshot(&self) -> Option<Snapshot> {
         let (reply, snapshot) = oneshot::channel();
-        self.requests.send(reply).await.ok()?;
+        self.requests.send(Request::Snapshot(reply)).await.ok()?;
         snapshot.await.ok()
+    }
+
+    /// A place on the order wire. `None` when the link has ended.
+    pub(super) async fn join_talk(&self) -> Option<Joined> {
+        let (reply, joined) = oneshot::channel();
+        self.requests.send(Request::Join(reply)).await.ok()?;
+        joined.await.ok()
+    }
+
+    /// Says something on the order wire, to the technician at the far end. `None` when the link has
+    /// ended.
+    pub async fn say(&self, text: String) -> Option<Result<TextId, Refused>> {
+        let (reply, taken) = oneshot::channel();
+        self.requests.send(Request::Say(text, reply)).await.ok()?;
+        taken.await.ok()
+    }
+
+    /// The bytes of the line of that name, or of the first, from now on; or why not. `None` when the link
+    /// has ended.
+    pub(super) async fn tap(&self, line: String) -> Option<Result<Tapped, String>> {
+        let (reply, tapped) = oneshot::channel();
+        self.requests.send(Request::Tap(line, reply)).await.ok()?;
+        tapped.await.ok()
+    }
+
+    /// Ends that; gives the line's counters.
+    pub(super) async fn untap(&self, id: u64) -> Option<Ended> {
+        let (reply, ended) = oneshot::channel();
+        self.requests.send(Request::Untap(id, reply)).await.ok()?;
+        ended.await.ok()
     }
 
     /// Ends the link. Counts also when it does not run yet.
@@ -145,8 +179,15 @@ impl LinkHandle {
     }
 }
 
-/// Where a snapshot is to be sent.
-pub(super) type Request = oneshot::Sender<Snapshot>;
+/// What the driver is asked for, with the way for the answer.
+#[derive(Debug)]
+pub(super) enum Request {
+    Snapshot(oneshot::Sender<Snapshot>),
+    Join(oneshot::Sender<Joined>),
+    Say(String, oneshot::Sender<Result<TextId, Refused>>),
+    Tap(String, oneshot::Sender<Result<Tapped, String>>),
+    Untap(u64, oneshot::Sender<Ended>),
+}
 
 /// A number for one run of one end: random, never zero.
 pub fn random_session() -> SessionId {

@@ -8,6 +8,8 @@
 //!   equipment <--UDP--> port/udp ---+                  +--- line/task <--> device (serial, TCP)
 //!                                   +---- driver ------+
 //!   `copperlink status` <-- status -+   Session, clock +--- line/task <--> device
+//!   `copperlink talk` <----- talk --+
+//!   `copperlink capture` <- capture +
 //!   Prometheus <---------- metrics -+
 //!                                   +-- state file, history file
 //! ```
@@ -16,6 +18,7 @@
 //! hold up another one; an idle link costs no processor time; stopping takes less than a second.
 //! Any tokio runtime with I/O and time will do, also one of a single thread.
 
+pub mod capture;
 mod clock;
 mod driver;
 mod error;
@@ -23,6 +26,7 @@ mod error;
 mod fake;
 mod history;
 pub mod line;
+mod lines;
 mod link;
 mod metrics;
 mod port;
@@ -31,6 +35,7 @@ mod repeats;
 mod snapshot;
 mod state;
 pub mod status;
+pub mod talk;
 mod words;
 
 pub use clock::Clock;

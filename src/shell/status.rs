@@ -1,9 +1,16 @@
-//! Asking a running link how it is: a Unix socket per link.
+//! Asking a running link how it is, and for more: a Unix socket per link.
 //!
-//! Whoever connects is sent one JSON document, the [`Snapshot`](super::Snapshot), and the
-//! connection is closed. Promises that at most one link of a name runs per directory, that the
-//! file a killed run left behind is in nobody's way, and that a slow reader holds nothing up but
-//! other readers, for a second at most. Leaves the contents to the driver.
+//! Whoever connects says in a line what it wants:
+//!
+//! ```text
+//! status   one JSON document, the Snapshot; then the connection is closed
+//! talk     the order wire, both ways: see talk.rs
+//! capture  the bytes of a line: see capture.rs
+//! ```
+//!
+//! Promises that at most one link of a name runs per directory, that the
+//! file a killed run left behind is in nobody's way, that there are not many readers at a time, and that
+//! a slow one holds nothing up. Leaves the contents to the driver.
 
 use std::fs::{self, DirBuilder};
 use std::io::{self, ErrorKind};
@@ -14,10 +21,13 @@ use std::time::Duration;
 use rustix::process::geteuid;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
+use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::error::{OpenError, StatusError};
+use super::lines::Lines;
 use super::link::LinkHandle;
+use super::{capture, talk};
 
 /// Where the sockets are: `COPPERLINK_RUN_DIR`, else `copperlink` in the user's runtime
 /// directory, else `/run/copperlink` for root, else a directory of the user's in `/tmp`.
@@ -53,7 +63,8 @@ pub fn list() -> Vec<String> {
 pub async fn query(path: impl AsRef<Path>) -> Result<String, StatusError> {
     let path = path.as_ref();
     let answer = async {
-        let stream = UnixStream::connect(path).await?;
+        let mut stream = UnixStream::connect(path).await?;
+        stream.write_all(b"status\n").await?;
         let mut document = String::new();
         stream
             .take(LARGEST_DOCUMENT)
@@ -70,6 +81,24 @@ pub async fn query(path: impl AsRef<Path>) -> Result<String, StatusError> {
         Ok(Ok(document)) => Ok(document),
         Ok(Err(error)) => Err(status_error(path, error)),
         Err(_elapsed) => Err(no_answer()),
+    }
+}
+
+/// Connects to the link behind the socket at `path`, and says what is wanted.
+pub(super) async fn ask(path: &Path, request: &str) -> Result<UnixStream, StatusError> {
+    let asking = async {
+        let mut stream = UnixStream::connect(path).await?;
+        stream.write_all(request.as_bytes()).await?;
+        stream.write_all(b"\n").await?;
+        Ok(stream)
+    };
+    match timeout(ANSWER_TIME, asking).await {
+        Ok(Ok(stream)) => Ok(stream),
+        Ok(Err(error)) => Err(status_error(path, error)),
+        Err(_elapsed) => Err(StatusError::NoAnswer {
+            path: path.to_path_buf(),
+            seconds: ANSWER_TIME.as_secs(),
+        }),
     }
 }
 
@@ -126,15 +155,18 @@ impl StatusSocket {
         })
     }
 
-    /// Answers whoever connects, one after the other, until the link has ended.
+    /// Answers whoever connects, until the link has ended.
     pub(super) async fn serve(self, link: LinkHandle) {
+        let mut readers = JoinSet::new();
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => {
-                    let Some(document) = document(&link).await else {
-                        return;
-                    };
-                    answer(stream, &document).await;
+                    while readers.try_join_next().is_some() {}
+                    if readers.len() < MOST_READERS {
+                        readers.spawn(serve(stream, link.clone()));
+                    } else {
+                        tracing::warn!("too many ask this link at a time; one is turned away");
+                    }
                 }
                 Err(error) => {
                     tracing::warn!(
@@ -152,6 +184,36 @@ impl Drop for StatusSocket {
         if let Err(error) = fs::remove_file(&self.path) {
             tracing::debug!("{} could not be removed: {error}", self.path.display());
         }
+    }
+}
+
+/// Serves one who connected.
+async fn serve(stream: UnixStream, link: LinkHandle) {
+    let mut lines = Lines::new(stream, LONGEST_REQUEST);
+    let request = match timeout(REQUEST_TIME, lines.next()).await {
+        Ok(Ok(Some(request))) => request,
+        // Who only looks whether somebody is here says nothing.
+        Ok(Ok(None)) => return,
+        Ok(Err(error)) => {
+            tracing::debug!("who asked went away: {error}");
+            return;
+        }
+        Err(_elapsed) => {
+            tracing::debug!("who connected asked for nothing");
+            return;
+        }
+    };
+    let (stream, behind) = lines.into_parts();
+    let (word, rest) = request.split_once(' ').unwrap_or((&request, ""));
+    match word {
+        "status" => {
+            if let Some(document) = document(&link).await {
+                answer(stream, &document).await;
+            }
+        }
+        "talk" => talk::serve(stream, behind, &link).await,
+        "capture" => capture::serve(stream, behind, rest.to_owned(), &link).await,
+        _ => tracing::debug!("somebody asked for something that this link does not know"),
     }
 }
 
@@ -245,6 +307,10 @@ fn link_name(file: &str) -> Option<String> {
 const SUFFIX: &str = ".sock";
 /// A link answers in milliseconds; one that is being stopped does not answer at all.
 const ANSWER_TIME: Duration = Duration::from_secs(2);
+const REQUEST_TIME: Duration = Duration::from_secs(1);
+const LONGEST_REQUEST: usize = 256;
+/// Who ask at a time.
+const MOST_READERS: usize = 32;
 const WRITE_TIME: Duration = Duration::from_secs(1);
 const PAUSE_AFTER_ERROR: Duration = Duration::from_millis(200);
 /// Bounds what is read from a socket that is not a link's.

@@ -48,7 +48,10 @@ impl Words {
             Event::LineUp { line } | Event::LineDown { line } | Event::Trouble { line, .. } => {
                 words.of_line(*line)
             }
-            Event::SessionStarted { .. } | Event::PeerClosed => words,
+            Event::SessionStarted { .. }
+            | Event::Text { .. }
+            | Event::TextDelivered { .. }
+            | Event::PeerClosed => words,
         }
     }
 
@@ -76,6 +79,11 @@ impl Words {
             } => Self::info(format!(
                 "'{name}' was restarted; connected again (session {peer})"
             )),
+            Event::Text { from, text } if from.is_empty() => {
+                Self::info(format!("the far end says: {text}"))
+            }
+            Event::Text { from, text } => Self::info(format!("'{from}' says: {text}")),
+            Event::TextDelivered { .. } => Self::info("the far end has heard that".to_owned()),
             Event::PeerClosed => Self::info("the far end was stopped".to_owned()),
         }
     }

@@ -196,7 +196,12 @@ impl Stream {
             self.tally.offered += 1;
             match world.send(self.from, self.port, datagram.clone()) {
                 Ok(()) => self.sent.push_back((world.now(), datagram)),
-                Err(Refused::NoSuchPort | Refused::TooLarge { .. } | Refused::QueueFull) => {
+                Err(
+                    Refused::NoSuchPort
+                    | Refused::TooLarge { .. }
+                    | Refused::QueueFull
+                    | Refused::Empty,
+                ) => {
                     self.tally.refused += 1;
                     self.tell(world.now(), None, datagram);
                 }

@@ -29,4 +29,4 @@ pub use steady::Steady;
 pub use traffic::{
     AudioConfig, AudioSource, ControlConfig, ControlSource, Source, VideoConfig, VideoSource,
 };
-pub use world::{Side, Wiring, World};
+pub use world::{Side, Tape, Wiring, World};

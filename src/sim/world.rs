@@ -11,7 +11,8 @@ use bytes::Bytes;
 use super::{LineModel, LineModelConfig, Scenario};
 use crate::proto::config::{LineId, LinkConfig, Port};
 use crate::proto::error::{ConfigError, Refused};
-use crate::proto::event::Event;
+use crate::proto::event::{Event, TextId};
+use crate::proto::listen::Direction;
 use crate::proto::time::{Instant, earliest};
 use crate::proto::{LineSignals, Session};
 
@@ -61,7 +62,12 @@ struct End {
     session: Option<Session>,
     datagrams: VecDeque<(Instant, Port, Bytes)>,
     events: Vec<(Instant, Event)>,
+    /// What moved at this end, once somebody records it.
+    tape: Option<Tape>,
 }
+
+/// The bytes that moved at an end, with the time and the way that they went.
+pub type Tape = Vec<(Instant, Direction, Vec<u8>)>;
 
 /// A line: one model per direction, indexed by the side that sends.
 #[derive(Debug)]
@@ -107,6 +113,7 @@ impl World {
             session: None,
             datagrams: VecDeque::new(),
             events: Vec::new(),
+            tape: None,
         };
         let mut world = Self {
             now: Instant::ZERO,
@@ -153,6 +160,12 @@ impl World {
     pub fn put_back(&mut self, side: Side, session: Session) {
         self.ends[side as usize].session = Some(session);
         self.drain();
+    }
+
+    /// From now on what moves at an end, on whatever line, is recorded; gives what was recorded before.
+    pub fn record(&mut self, side: Side) -> Tape {
+        let tape = &mut self.ends[side as usize].tape;
+        tape.replace(Vec::new()).unwrap_or_default()
     }
 
     /// Lets an end say goodbye. It goes on until it is killed.
@@ -224,6 +237,19 @@ impl World {
         result
     }
 
+    /// Lets the technician of an end say something.
+    ///
+    /// # Errors
+    /// Why the session refused it.
+    pub fn say(&mut self, side: Side, text: &str) -> Result<TextId, Refused> {
+        let result = match &mut self.ends[side as usize].session {
+            Some(session) => session.handle_text(self.now, text),
+            None => Err(Refused::NoSuchPort),
+        };
+        self.drain();
+        result
+    }
+
     /// The next datagram that reached the equipment of an end, and when.
     pub fn poll_datagram(&mut self, side: Side) -> Option<(Instant, Port, Bytes)> {
         self.ends[side as usize].datagrams.pop_front()
@@ -279,9 +305,13 @@ impl World {
                     Wiring::Straight => side.other(),
                     Wiring::Loop => side,
                 };
-                if let Some(session) = &mut self.ends[to as usize].session
+                let end = &mut self.ends[to as usize];
+                if let Some(session) = &mut end.session
                     && !self.scratch.is_empty()
                 {
+                    if let Some(tape) = &mut end.tape {
+                        tape.push((now, Direction::Received, self.scratch.clone()));
+                    }
                     session.handle_bytes(now, id, &self.scratch);
                 }
             }
@@ -319,6 +349,11 @@ impl World {
                     false => model.room(now),
                 };
                 session.poll_transmit(now, id, room, &mut self.scratch);
+                if let Some(tape) = &mut end.tape
+                    && !self.scratch.is_empty()
+                {
+                    tape.push((now, Direction::Sent, self.scratch.clone()));
+                }
                 model.handle_bytes(now, &self.scratch);
             }
             while let Some(event) = session.poll_event() {

@@ -12,8 +12,13 @@ fn help_names_every_command() {
         "ports",
         "status",
         "monitor",
+        "talk",
+        "capture",
+        "replay",
+        "dial",
         "simulate",
         "demo",
+        "test",
         "completions",
         "man",
     ] {

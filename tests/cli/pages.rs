@@ -2,8 +2,20 @@
 
 use super::support::run;
 
-const COMMANDS: [&str; 7] = [
-    "run", "check", "ports", "status", "monitor", "simulate", "demo",
+const COMMANDS: [&str; 13] = [
+    "run",
+    "check",
+    "ports",
+    "status",
+    "monitor",
+    "talk",
+    "capture",
+    "replay",
+    "dial",
+    "simulate",
+    "demo",
+    "test",
+    "completions",
 ];
 
 #[test]

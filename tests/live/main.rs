@@ -29,6 +29,7 @@
 
 mod bad_input;
 mod both_media;
+mod capture;
 mod carry;
 mod cost;
 mod equipment;
@@ -37,6 +38,7 @@ mod link;
 mod modem;
 mod restart;
 mod simulated_modems;
+mod talk;
 mod terminal_server;
 mod words;
 

@@ -15,10 +15,12 @@ mod hostile_input;
 #[cfg(feature = "shell")]
 mod in_service;
 mod linetest;
+mod listening;
 mod long;
 mod modem_buffer;
 mod modems;
 mod noise;
+mod order_wire;
 mod overload;
 mod real_time;
 mod recognition;

@@ -18,7 +18,7 @@ pub(crate) fn no_link_runs(run_dir: &Path) -> String {
 /// Several links run, and it was not said which is meant.
 pub(crate) fn which_link(names: &[String]) -> String {
     format!(
-        "several links are running: {}. Say which: `copperlink status NAME`",
+        "several links are running: {}. Say which, by its name behind the command",
         names.join(", ")
     )
 }

@@ -18,6 +18,7 @@ mod lines;
 mod logging;
 mod media;
 mod outcome;
+mod pcapng;
 mod profiles;
 mod report;
 mod service;

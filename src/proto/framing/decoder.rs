@@ -21,11 +21,13 @@
 //! next): they say what is tried first, never what is taken.
 
 mod held;
+mod restored;
 mod search;
 
 use super::parity::{Parity, Syndromes};
 use super::{MAX_WIRE, cobs, header};
 use held::{Held, Way};
+use serde::{Deserialize, Serialize};
 
 /// What the judge found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub(crate) struct Found<'a> {
 }
 
 /// Counters of a decoder.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct DecoderCounts {
     /// Good frames.
     pub(crate) good: u64,
@@ -75,15 +77,18 @@ pub(crate) struct DecoderCounts {
     pub(crate) bad_bytes: u64,
 }
 
-/// Finds the frames in a stream of bytes.
-#[derive(Debug)]
+/// Finds the frames in a stream of bytes. It can be written down, and goes on elsewhere from there
+/// (`restored.rs`).
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(crate) struct Decoder {
     chunk: Vec<u8>,
     /// The chunk is too long to be a frame; the rest of it is not kept.
     overlong: bool,
     held: Held,
     /// Scratch: a frame that is repaired, and one out of COBS.
+    #[serde(skip)]
     wire: Vec<u8>,
+    #[serde(skip)]
     decoded: Vec<u8>,
     counts: DecoderCounts,
     /// Code bytes that may be looked at in search of joins.
@@ -168,6 +173,7 @@ impl Decoder {
     fn end_of_chunk(&mut self, judge: &mut impl FnMut(Found<'_>) -> Verdict) {
         if std::mem::take(&mut self.overlong) {
             self.bad(1, self.chunk.len());
+            self.held.note_given_up(&self.chunk);
             self.chunk.clear();
             self.give_up_parts();
             return;
@@ -407,11 +413,11 @@ impl Decoder {
         if !cobs::decode(stuffed, &mut self.decoded) {
             return Verdict::Bad;
         }
-        let is_ordinary = self
+        let interruptible = self
             .decoded
             .first()
-            .is_some_and(|&first| header::is_ordinary(first));
-        if allowed.only_ordinary && !is_ordinary {
+            .is_some_and(|&first| header::may_be_interrupted(first));
+        if allowed.only_interruptible && !interruptible {
             return Verdict::Bad;
         }
         let verdict = judge(Found {
@@ -441,7 +447,7 @@ impl Decoder {
 /// What may come out of a try.
 #[derive(Clone, Copy, Debug)]
 struct Allowed {
-    only_ordinary: bool,
+    only_interruptible: bool,
     guessed: bool,
 }
 
@@ -449,7 +455,7 @@ impl Allowed {
     /// A chunk as it stands between two delimiters.
     const fn whole() -> Self {
         Self {
-            only_ordinary: false,
+            only_interruptible: false,
             guessed: false,
         }
     }

@@ -127,6 +127,16 @@ impl Outbox {
         })
     }
 
+    /// What has left of the frames that are on their way, in the order in which it did.
+    pub(crate) fn begun(&self) -> Vec<u8> {
+        let lanes = [&self.ordinary, &self.express];
+        let begun = lanes.into_iter().flatten();
+        begun
+            .flat_map(|frame| &frame.wire[..frame.at])
+            .copied()
+            .collect()
+    }
+
     /// Times that an express frame interrupted an ordinary one.
     pub(crate) fn interruptions(&self) -> u64 {
         self.interruptions

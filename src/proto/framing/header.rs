@@ -26,7 +26,7 @@ use super::check::CheckKind;
 pub(crate) enum FrameKind {
     /// May be interrupted by express frames.
     Ordinary,
-    /// Needs no session: hello and table.
+    /// Needs no session: hello, table, and the order wire.
     Service(Service),
     /// May interrupt an ordinary frame.
     Express(CheckKind),
@@ -39,6 +39,10 @@ pub(crate) enum Service {
     Hello = 0,
     /// The channel table in words.
     Table = 1,
+    /// Text of the technician.
+    Text = 2,
+    /// That text was heard.
+    Heard = 3,
 }
 
 impl FrameKind {
@@ -100,8 +104,16 @@ pub(crate) fn write(kind: FrameKind, number: u64, form: NumberForm, out: &mut Ve
 }
 
 /// Whether a frame that begins with this byte is an ordinary one.
-pub(crate) const fn is_ordinary(first: u8) -> bool {
+const fn is_ordinary(first: u8) -> bool {
     first >> 6 == 0
+}
+
+/// Whether a frame that begins with this byte may be interrupted: an ordinary one, or one of the order
+/// wire.
+pub(crate) const fn may_be_interrupted(first: u8) -> bool {
+    const TEXT: u8 = 1 << 6 | Service::Text as u8;
+    const HEARD: u8 = 1 << 6 | Service::Heard as u8;
+    is_ordinary(first) || matches!(first, TEXT | HEARD)
 }
 
 /// Whether a frame, still in COBS, says that it is an express frame with the short check.
@@ -140,6 +152,8 @@ pub(crate) fn read(bytes: &mut &[u8]) -> Option<Header> {
             let service = match first & 0x3F {
                 0 => Service::Hello,
                 1 => Service::Table,
+                2 => Service::Text,
+                3 => Service::Heard,
                 _ => return None,
             };
             return Some(Header {
@@ -220,7 +234,7 @@ mod tests {
 
     #[test]
     fn unknown_services_and_cut_headers_are_refused() {
-        assert!(read(&mut [0x42].as_slice()).is_none());
+        assert!(read(&mut [0x44].as_slice()).is_none());
         assert!(read(&mut [0x60].as_slice()).is_none());
         assert!(read(&mut [0x20].as_slice()).is_none());
         assert!(read(&mut [].as_slice()).is_none());

@@ -16,9 +16,26 @@
 //! either: zero is sent as [`ZERO`], one wrong byte that the receiver repairs with the others. That
 //! happens to one in 256; a code byte in front of the parity would cost every frame one.
 
+use serde::{Deserialize, Serialize};
+
 /// How much parity a codeword has.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
 pub(crate) struct Parity(u8);
+
+impl From<Parity> for u8 {
+    fn from(parity: Parity) -> Self {
+        parity.0
+    }
+}
+
+impl TryFrom<u8> for Parity {
+    type Error = &'static str;
+
+    fn try_from(len: u8) -> Result<Self, Self::Error> {
+        Self::of_len(len).ok_or("no frame has such a parity")
+    }
+}
 
 /// Most bytes of a codeword.
 pub(crate) const CODEWORD: usize = 255;

@@ -20,6 +20,7 @@ mod delivery;
 mod express;
 pub(crate) mod handshake;
 mod incoming;
+mod overhear;
 mod pacer;
 mod quality;
 mod receive;

@@ -133,6 +133,11 @@ impl Line {
         }
     }
 
+    /// Somebody there talks: what came before was no noise.
+    pub(crate) fn on_voice(&mut self, now: Instant) {
+        self.watch.on_good_frame(now);
+    }
+
     /// Our frames arrive there.
     fn on_proof(&mut self, now: Instant) {
         let under_way = self.outbox.under_way().map_or(0, |frame| frame.wire);
@@ -232,7 +237,7 @@ const LOSS: u32 = 64;
 const MOST_LOSSES: u32 = 8 * LOSS;
 
 /// The number whose low 32 bits are these and that is nearest to `near`.
-fn nearest(low: u32, near: u64) -> u64 {
+pub(super) fn nearest(low: u32, near: u64) -> u64 {
     let ahead = low.wrapping_sub(near as u32);
     if ahead <= u32::MAX / 2 {
         near + u64::from(ahead)

@@ -238,6 +238,25 @@ impl Line {
         }
     }
 
+    /// Puts a frame of the order wire on its way, into the lane of the ordinary frames, where audio
+    /// interrupts it, or in front of them; says how many bytes it takes on the line.
+    pub(crate) fn send_text(
+        &mut self,
+        now: Instant,
+        service: Service,
+        express: bool,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) -> usize {
+        let wire = service_frame(service, write);
+        let kind = match express {
+            true => FrameKind::Service(service),
+            false => FrameKind::Ordinary,
+        };
+        let len = self.offer(now, kind, None, Parity::SERVICE, wire);
+        self.alive.on_sent(len);
+        len
+    }
+
     /// Moves bytes to the line, at most `room`.
     pub(crate) fn transmit(&mut self, now: Instant, room: usize, buf: &mut Vec<u8>) -> usize {
         let before = buf.len();
@@ -304,11 +323,8 @@ impl Line {
         service: Service,
         write: impl FnOnce(&mut Vec<u8>),
     ) -> usize {
+        let wire = service_frame(service, write);
         let kind = FrameKind::Service(service);
-        let mut body = Vec::new();
-        header::write(kind, 0, NumberForm::Long, &mut body);
-        write(&mut body);
-        let wire = encode(kind, 0, Seal::SERVICE, Parity::SERVICE, &mut body);
         self.offer(now, kind, None, Parity::SERVICE, wire)
     }
 
@@ -420,8 +436,13 @@ impl Line {
     }
 
     /// When this line wants to be looked at again, and why. `is_over` says that the goodbye was
-    /// said: only what is on its way still leaves.
-    pub(crate) fn next_timeout(&self, now: Instant, is_over: bool) -> Option<(Instant, Timer)> {
+    /// said: only what is on its way still leaves. `text_at` is when the order wire wants this line.
+    pub(crate) fn next_timeout(
+        &self,
+        now: Instant,
+        is_over: bool,
+        text_at: Option<Instant>,
+    ) -> Option<(Instant, Timer)> {
         if !self.watch.signals().open {
             return None;
         }
@@ -439,6 +460,7 @@ impl Line {
             let later = |at: Option<Instant>| at.map(|at| at.max(pace));
             add(later(self.calling.hello_at), Timer::Hello);
             add(later(self.calling.table_at), Timer::Hello);
+            add(later(text_at), Timer::Text);
             if self.carries_frames() {
                 add(later(self.report_at()), Timer::Report);
                 add(later(self.probe_at()), Timer::Probe);
@@ -453,4 +475,13 @@ impl Line {
         }
         next
     }
+}
+
+/// A whole service frame.
+fn service_frame(service: Service, write: impl FnOnce(&mut Vec<u8>)) -> Vec<u8> {
+    let kind = FrameKind::Service(service);
+    let mut body = Vec::new();
+    header::write(kind, 0, NumberForm::Long, &mut body);
+    write(&mut body);
+    encode(kind, 0, Seal::SERVICE, Parity::SERVICE, &mut body)
 }

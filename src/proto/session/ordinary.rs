@@ -42,7 +42,7 @@ const SMALL_REST: usize = 12;
 const LONGEST: Duration = Duration::from_secs(4);
 /// The longest ordinary frame while there is audio. At worst audio makes it nine times as long, and
 /// more than 128 frames that interrupt it are more than a receiver's memory of numbers.
-const BESIDE_AUDIO: Duration = Duration::from_millis(250);
+pub(super) const BESIDE_AUDIO: Duration = Duration::from_millis(250);
 /// The longest when audio may begin again: it must not be interrupted too often either.
 const BEFORE_TALK: Duration = Duration::from_millis(500);
 /// The shortest limit, bytes: a slow line must carry something.
@@ -52,7 +52,7 @@ const SMALL: usize = 256;
 /// When more messages than these wait, none is urgent.
 const FEW: usize = 4;
 /// An ordinary frame that ends sooner is waited for.
-const WORTH_IT: Duration = Duration::from_millis(50);
+pub(super) const WORTH_IT: Duration = Duration::from_millis(50);
 /// An express frame takes at most this long while there is audio, which cannot interrupt it; and no
 /// more than a quarter of this when that is enough for a short one, bytes.
 const BEFORE_AUDIO: Duration = Duration::from_millis(20);
@@ -243,13 +243,17 @@ impl Session {
         late
     }
 
+    /// Whether there is audio that must not wait.
+    pub(super) fn has_audio(&self, now: Instant) -> bool {
+        self.flows.iter().any(|flow| {
+            flow.is_express() && flow.quiet_for(now).is_some_and(|quiet| quiet < LATELY)
+        })
+    }
+
     /// Largest datagram that may interrupt, when an express frame may take so long.
     fn longest_express(&self, now: Instant, line: &Line, time: Duration) -> usize {
-        let has_audio = |flow: &Flow| {
-            flow.is_express() && flow.quiet_for(now).is_some_and(|quiet| quiet < LATELY)
-        };
         let most = line.rate().bytes_in(time).min(line.frame_length());
-        let most = if self.flows.iter().any(has_audio) {
+        let most = if self.has_audio(now) {
             let short = line.rate().bytes_in(BEFORE_AUDIO / 4).max(SHORT);
             most.min(line.rate().bytes_in(BEFORE_AUDIO)).min(short)
         } else {

@@ -39,8 +39,11 @@ impl Session {
                 let known = match service {
                     Service::Hello => self.on_hello(now, line, opened.content),
                     Service::Table => self.on_table(now, line, opened.content),
+                    Service::Text => self.on_text(now, line, opened.content),
+                    Service::Heard => self.on_text_heard(now, line, opened.content),
                 };
-                // Service frames travel in the express lane.
+                // Most travel in the express lane. Those of the order wire may do, too, so what was held
+                // in front of them stays.
                 if known {
                     Verdict::Express
                 } else {
@@ -264,7 +267,7 @@ fn remember(numbers: &mut VecDeque<SessionId>, number: SessionId) {
 }
 
 /// Whether all of `content` is segments that such a frame may carry, and whether they want a report.
-fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
+pub(crate) fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
     let (mut rest, mut reader) = (content, segment::Reader::default());
     let mut eliciting = false;
     while !rest.is_empty() {
@@ -296,5 +299,7 @@ fn survey(kind: FrameKind, content: &[u8]) -> Option<bool> {
 mod far_end;
 #[cfg(test)]
 mod hostile;
+#[cfg(test)]
+mod other_version;
 #[cfg(test)]
 mod undetected;

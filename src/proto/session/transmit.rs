@@ -67,9 +67,10 @@ impl Session {
                 || (self.lines[line].takes_audio() && self.send_audio(now, line))
                 || self.send_link_segments(now, line)
                 || (self.lines[line].takes_audio() && self.send_again(now, line))
-                || (self.carries(line) && self.send_urgent(now, line));
+                || (self.carries(line) && self.send_urgent(now, line))
+                || self.interrupt_with_text(now, line);
         }
-        if self.lines[line].takes_ordinary() && self.carries(line) {
+        if self.lines[line].takes_ordinary() && !self.send_text(now, line) && self.carries(line) {
             self.send_ordinary(now, line);
         }
         if self.lines[line].is_idle() {

@@ -6,6 +6,7 @@ use clap::Subcommand;
 
 use crate::outcome::{Failure, Verdict};
 
+mod capture;
 mod check;
 mod completions;
 mod demo;
@@ -15,9 +16,12 @@ mod man;
 mod modem_args;
 mod monitor;
 mod ports;
+mod replay;
 mod run;
+mod running;
 mod simulate;
 mod status;
+mod talk;
 mod test;
 
 /// What to do.
@@ -28,6 +32,9 @@ pub(crate) enum Command {
     Ports(ports::Ports),
     Status(status::Status),
     Monitor(monitor::Monitor),
+    Talk(talk::Talk),
+    Capture(capture::Capture),
+    Replay(replay::Replay),
     Dial(dial::Dial),
     Simulate(Box<simulate::Simulate>),
     Demo(demo::Demo),
@@ -61,6 +68,9 @@ impl Command {
             Self::Ports(ports) => ports.run(),
             Self::Status(status) => status.run(),
             Self::Monitor(monitor) => monitor.run(),
+            Self::Talk(talk) => talk.run(),
+            Self::Capture(capture) => capture.run(),
+            Self::Replay(replay) => replay.run(),
             Self::Dial(dial) => dial.run(),
             Self::Simulate(simulate) => simulate.run(),
             Self::Demo(demo) => demo.run(),

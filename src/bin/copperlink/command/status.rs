@@ -4,8 +4,7 @@ use clap::Args;
 
 use copperlink::shell::status;
 
-use super::block_on;
-use crate::hints;
+use super::{block_on, running};
 use crate::outcome::{Failure, Verdict};
 use crate::report;
 
@@ -24,7 +23,7 @@ pub(crate) struct Status {
 
 impl Status {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let path = status::socket_path(&choose(self.name.as_ref())?);
+        let path = status::socket_path(&running::choose(self.name.as_deref())?);
         let document = block_on(async { status::query(path).await.map_err(Failure::cannot_run) })?;
         if self.json {
             let mut facts: serde_json::Value =
@@ -42,22 +41,6 @@ impl Status {
         }
         Ok(Verdict::Done)
     }
-}
-
-/// The link that is meant: the named one, or the only one that runs.
-///
-/// # Errors
-/// When there is none, or it is open which.
-pub(super) fn choose(wanted: Option<&String>) -> Result<String, Failure> {
-    let names = status::list();
-    let chosen = match (wanted, names.as_slice()) {
-        (_, []) => return Err(Failure::CannotRun(hints::no_link_runs(&status::run_dir()))),
-        (Some(name), _) if names.contains(name) => name,
-        (Some(name), _) => return Err(Failure::CannotRun(hints::no_such_link(name, &names))),
-        (None, [only]) => only,
-        (None, _) => return Err(Failure::CannotRun(hints::which_link(&names))),
-    };
-    Ok(chosen.clone())
 }
 
 pub(super) fn not_understood(error: serde_json::Error) -> Failure {

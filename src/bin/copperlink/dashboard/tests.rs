@@ -175,6 +175,7 @@ fn words((at, event): &(Instant, Event)) -> String {
         },
         Event::SessionStarted { name, .. } => format!("connected with '{name}'"),
         Event::PeerClosed => "the far end was stopped".to_owned(),
+        Event::Text { .. } | Event::TextDelivered { .. } => unreachable!("nobody talks"),
     };
     format!("{:.3} s: {words}", at.as_micros() as f64 / 1e6)
 }

@@ -270,6 +270,7 @@ mod tests {
     use super::*;
     use crate::call::Counts;
     use copperlink::proto::config::{ChannelId, Port, SessionId};
+    use copperlink::proto::stats::OrderWireStats;
 
     fn report(class: Class, counts: Counts) -> CallReport {
         let result = FlowResult {
@@ -286,6 +287,7 @@ mod tests {
             peer_name: None,
             sessions: 0,
             lines: Vec::new(),
+            order_wire: OrderWireStats::default(),
             channels: Vec::new(),
         };
         let facts = CallFacts {

@@ -19,6 +19,7 @@ pub(crate) mod modem;
 pub(crate) mod noise;
 pub(crate) mod number;
 pub(crate) mod port_test;
+pub(crate) mod replay;
 pub(crate) mod setup;
 pub(crate) mod simulated_modems;
 pub(crate) mod status;

@@ -202,7 +202,9 @@ pub(crate) fn text(ways: &[RepairedWay]) -> String {
 pub(crate) mod tests {
     use super::*;
     use copperlink::proto::config::SessionId;
-    use copperlink::proto::stats::{LineState, LineStats, OutgoingStats, QualityStats};
+    use copperlink::proto::stats::{
+        LineState, LineStats, OrderWireStats, OutgoingStats, QualityStats,
+    };
     use copperlink::sim::LineModelStats;
 
     /// An end whose line sent and lost so many frames, and repaired 58 bytes and 2 slips.
@@ -250,6 +252,7 @@ pub(crate) mod tests {
             peer_name: None,
             sessions: 1,
             lines: vec![line],
+            order_wire: OrderWireStats::default(),
             channels: Vec::new(),
         }
     }

@@ -3,19 +3,24 @@
 use super::super::parity::blocks;
 use super::super::{MAX_WIRE, cobs};
 use super::{Allowed, Fit, MOST_PARITY};
+use serde::{Deserialize, Serialize};
 
 /// Parts of a frame that may still become whole.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct Held {
     bytes: Vec<u8>,
     parts: Vec<Part>,
+    /// What belonged to no frame, for who wants to see it.
+    #[serde(skip)]
+    given_up: Option<Vec<Vec<u8>>>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Part {
     /// Where it ends in `bytes`.
     end: usize,
     /// If a frame begins with this part: where its code bytes lead, beyond all that is held.
+    #[serde(skip)]
     overhang: usize,
     /// It looks as if a frame began here.
     begins: bool,
@@ -31,11 +36,11 @@ pub(super) struct Way {
 }
 
 impl Way {
-    /// Only ordinary frames are interrupted. Where a byte became a delimiter, any may be in two.
+    /// Only ordinary frames, and those of the order wire, are interrupted. Where a byte became a delimiter, any may be in two.
     pub(super) fn allowed(self, held: &Held) -> Allowed {
         let is_pair = self.from + 1 == held.parts() && self.gap.is_some();
         Allowed {
-            only_ordinary: !is_pair,
+            only_interruptible: !is_pair,
             guessed: true,
         }
     }
@@ -51,12 +56,66 @@ impl Held {
         self.bytes.len()
     }
 
+    /// From now on what is given up is kept for [`Held::take_given_up`].
+    pub(super) fn keep_given_up(&mut self) {
+        self.given_up.get_or_insert_default();
+    }
+
+    /// What was given up since the last call.
+    pub(super) fn take_given_up(&mut self) -> Vec<Vec<u8>> {
+        self.given_up.as_mut().map_or_else(Vec::new, std::mem::take)
+    }
+
+    /// These bytes belonged to no frame.
+    pub(super) fn note_given_up(&mut self, bytes: &[u8]) {
+        if let Some(given_up) = &mut self.given_up {
+            given_up.push(bytes.to_vec());
+        }
+    }
+
+    fn note_parts_given_up(&mut self, parts: std::ops::Range<usize>) {
+        if let Some(given_up) = &mut self.given_up {
+            for part in parts {
+                let start = part.checked_sub(1).map_or(0, |at| self.parts[at].end);
+                given_up.push(self.bytes[start..self.parts[part].end].to_vec());
+            }
+        }
+    }
+
     /// Gives up all; says how many parts and bytes that were.
     pub(super) fn clear(&mut self) -> (usize, usize) {
-        let given_up = (self.parts.len(), self.bytes.len());
+        self.note_parts_given_up(0..self.parts.len());
+        self.forget()
+    }
+
+    fn forget(&mut self) -> (usize, usize) {
+        let held = (self.parts.len(), self.bytes.len());
         self.bytes.clear();
         self.parts.clear();
-        given_up
+        held
+    }
+
+    /// Whether what was read back can be what was held; finds again what was not written down.
+    pub(super) fn restore(&mut self) -> bool {
+        let ends = self.parts.iter().map(|part| part.end);
+        let is_whole = ends.clone().next_back().unwrap_or(0) == self.bytes.len();
+        if !is_whole
+            || !ends.is_sorted()
+            || self.bytes.len() > MAX_WIRE
+            || self.parts.len() > MAX_PARTS
+            || self.bytes.contains(&0)
+        {
+            return false;
+        }
+        self.find_overhangs();
+        true
+    }
+
+    fn find_overhangs(&mut self) {
+        for part in 0..self.parts.len() {
+            let bytes = &self.bytes[self.start(part)..];
+            self.parts[part].overhang = cobs::overhang(bytes, 0, &mut 0);
+        }
     }
 
     /// Forgets what a frame was made of, and what stood before it when it is an ordinary one; says how
@@ -66,17 +125,18 @@ impl Held {
         let without = way
             .without
             .map_or(0, |part| self.parts[part].end - self.start(part));
+        if let Some(without) = way.without {
+            self.note_parts_given_up(without..without + 1);
+        }
         if !all {
             self.bytes.truncate(start);
             self.parts.truncate(way.from);
-            for part in 0..self.parts.len() {
-                let bytes = &self.bytes[self.start(part)..];
-                self.parts[part].overhang = cobs::overhang(bytes, 0, &mut 0);
-            }
+            self.find_overhangs();
             return (usize::from(way.without.is_some()), without);
         }
         let unused = way.from + usize::from(way.without.is_some());
-        self.clear();
+        self.note_parts_given_up(0..way.from);
+        self.forget();
         (unused, start + without)
     }
 
@@ -118,6 +178,7 @@ impl Held {
     }
 
     fn remove_first(&mut self) {
+        self.note_parts_given_up(0..1);
         let cut = self.parts.remove(0).end;
         self.bytes.drain(..cut);
         for part in &mut self.parts {

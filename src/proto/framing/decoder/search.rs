@@ -15,7 +15,7 @@ const PARITIES: usize = 3;
 
 /// A guess, behind which the check decides.
 const GUESS: Allowed = Allowed {
-    only_ordinary: false,
+    only_interruptible: false,
     guessed: true,
 };
 

@@ -93,7 +93,12 @@ fn hostile_frame(session: &Session, chance: &mut Chance) -> Vec<u8> {
         1 => {
             let len = chance.below(300);
             let content = [vec![1, 1, 0, 0x11, 0x11], chance.bytes(len)].concat();
-            let kind = [Service::Hello, Service::Table][chance.below(2)];
+            let kind = [
+                Service::Hello,
+                Service::Table,
+                Service::Text,
+                Service::Heard,
+            ][chance.below(4)];
             service(kind, &content)
         }
         _ => {

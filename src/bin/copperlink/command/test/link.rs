@@ -8,7 +8,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use copperlink::shell::status;
 
 use super::super::block_on;
-use super::super::status::{choose, not_understood};
+use super::super::running;
+use super::super::status::not_understood;
 use crate::outcome::{Failure, Verdict};
 use crate::report;
 use crate::report::link_test::{LinkReport, Sample};
@@ -30,7 +31,7 @@ pub(crate) struct Link {
 
 impl Link {
     pub(super) fn run(self) -> Result<Verdict, Failure> {
-        let path = status::socket_path(&choose(self.name.as_ref())?);
+        let path = status::socket_path(&running::choose(self.name.as_deref())?);
         let report = block_on(async {
             let mut stop = StopSignals::listen()?;
             let whole = Duration::from_secs(self.seconds);
