@@ -138,7 +138,7 @@ fn each_wrong_value_is_named_with_its_place() {
         (
             "flow = ",
             "modem = \"courier\"\nflow = ",
-            "f:8:9: modem profiles are not yet available in this version",
+            "f:8:9: the profile \"courier\" is for a telephone line, and nobody calls",
         ),
         (
             "id = 2",
