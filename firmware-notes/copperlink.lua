@@ -39,8 +39,7 @@ local f = {
   data = ProtoField.bytes("copperlink.data", "Data"),
   largest = ProtoField.uint16("copperlink.report.largest", "Largest received, low bits"),
   hold = ProtoField.uint32("copperlink.report.hold", "Held back, us"),
-  bytes = ProtoField.uint32("copperlink.report.bytes", "Bytes received, low bits"),
-  bad = ProtoField.uint8("copperlink.report.bad", "Bad frames, low bits"),
+  arrived = ProtoField.uint32("copperlink.report.at", "Arrived, by the far clock, us"),
   described = ProtoField.uint8("copperlink.report.described", "Numbers described below"),
   lost = ProtoField.uint8("copperlink.report.missing", "Of these missing"),
   session = ProtoField.uint32("copperlink.session", "Own session", base.HEX),
@@ -224,16 +223,15 @@ local function report(tvb, at, tree)
   end
   tree:add_le(f.largest, tvb(at, 2))
   local hold, behind = varint(tvb, at + 2)
-  if not hold or behind + 5 > tvb:len() then
+  if not hold or behind + 3 > tvb:len() then
     return nil
   end
   tree:add(f.hold, tvb(at + 2, behind - at - 2), hold * 250)
-  tree:add_le(f.bytes, tvb(behind, 3))
-  tree:add(f.bad, tvb(behind + 3, 1))
-  local cover = tvb(behind + 4, 1):uint()
+  tree:add(f.arrived, tvb(behind, 2), tvb(behind, 2):le_uint() * 250)
+  local cover = tvb(behind + 2, 1):uint()
   local described = cover % 128
-  tree:add(f.described, tvb(behind + 4, 1), described)
-  at = behind + 5
+  tree:add(f.described, tvb(behind + 2, 1), described)
+  at = behind + 3
   local lost = 0
   if cover >= 128 then
     local map = math.ceil(described / 8)

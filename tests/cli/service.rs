@@ -217,10 +217,19 @@ fn prometheus_reads_what_status_shows() {
         let value = figures[&format!("copperlink_{metric}")];
         assert_eq!(Some(value), figure.as_f64(), "{metric}");
     }
-    assert_eq!(figures["copperlink_line_rate_bytes_per_second"], 3840.0);
+    let rate = line["rate_bps"].as_f64().map(|bits| bits / 10.0);
+    assert_eq!(
+        figures.get("copperlink_line_rate_bytes_per_second"),
+        rate.as_ref()
+    );
     assert_eq!(figures["copperlink_line_up"], 0.0);
     assert!(figures["copperlink_uptime_seconds"] > 0.0);
     every_counter_is_there(&status, &figures);
+    for (name, count) in status["stats"]["order_wire"].as_object().expect("counters") {
+        let suffix = if name == "queued" { "" } else { "_total" };
+        let metric = format!("copperlink_order_wire_{name}{suffix}");
+        assert_eq!(figures.get(&metric).copied(), count.as_f64(), "{metric}");
+    }
     measured.link.terminate();
 }
 

@@ -2,6 +2,7 @@
 //!
 //! ```text
 //!   copperlink_…             the link                        {link}
+//!   copperlink_order_wire_…  the technicians' talk           {link}
 //!   copperlink_line_…        a line                          {link, line}
 //!   copperlink_way_…         a line, one direction           {link, line, way}; way: there, here
 //!   copperlink_channel_…     a channel, RTCP and the media   {link, id, channel}
@@ -49,11 +50,44 @@ fn yes(is_so: bool) -> Option<f64> {
     Some(f64::from(u8::from(is_so)))
 }
 
-pub(super) const LINK_COUNTERS: &[Counter<Snapshot>] = &[(
-    "sessions",
-    "Sessions begun with the far end; more than one means that it was restarted",
-    |s| s.stats.sessions,
-)];
+pub(super) const LINK_COUNTERS: &[Counter<Snapshot>] = &[
+    (
+        "sessions",
+        "Sessions begun with the far end; more than one means that it was restarted",
+        |s| s.stats.sessions,
+    ),
+    ("order_wire_accepted", "Texts accepted here", |s| {
+        s.stats.order_wire.accepted
+    }),
+    (
+        "order_wire_refused",
+        "Texts refused: too long, or too many waited",
+        |s| s.stats.order_wire.refused,
+    ),
+    (
+        "order_wire_delivered",
+        "Texts that the far end has heard",
+        |s| s.stats.order_wire.delivered,
+    ),
+    (
+        "order_wire_repeats",
+        "Frames sent again, because no answer came",
+        |s| s.stats.order_wire.repeats,
+    ),
+    ("order_wire_received", "Texts of the far end", |s| {
+        s.stats.order_wire.received
+    }),
+    (
+        "order_wire_twice",
+        "Frames of the far end that had come before",
+        |s| s.stats.order_wire.twice,
+    ),
+    (
+        "order_wire_own_voice",
+        "Frames of this end that came back",
+        |s| s.stats.order_wire.own_voice,
+    ),
+];
 
 pub(super) const LINK_GAUGES: &[Gauge<Snapshot>] = &[
     ("uptime_seconds", "Time since the link was opened", |s| {
@@ -64,6 +98,9 @@ pub(super) const LINK_GAUGES: &[Gauge<Snapshot>] = &[
         "Whether there is a session with the far end",
         |s| yes(s.stats.peer.is_some()),
     ),
+    ("order_wire_queued", "Texts that wait", |s| {
+        Some(s.stats.order_wire.queued as f64)
+    }),
 ];
 
 pub(super) const fn line_counters<'a>() -> [Counter<Line<'a>>; 22] {
