@@ -21,6 +21,7 @@
 //! one waited long                    lower it to what the line carried at once; back when the next ones
 //!                                    show that it was a stop (a modem that asked again, a busy machine)
 //! it waits though little was sent    the way became longer; the rate stays
+//! one waits on a quiet line          a damaged delimiter, found with the next frame; the rate stays
 //! ```
 //!
 //! Promise: whatever waits is told to the pacer, which lets it drain; the rate lies between
@@ -140,6 +141,8 @@ const MOST_JITTER: i64 = 10_000;
 const FLAT: i64 = 5_000;
 /// The line counts as used in full from here.
 const FULL: f64 = 0.85;
+/// Below this part of the rate a frame that came late says nothing of the line by itself.
+const USED: f64 = 0.1;
 /// The first step makes a line that carries no more fall behind by so many seconds until the next report.
 const LITTLE: f64 = 0.005;
 const SMALLEST_STEP: f64 = 0.01;
@@ -283,6 +286,7 @@ impl Delivery {
         let sent = new.bytes.saturating_sub(last.bytes) as f64;
         let sending = sent / new.left.since(last.left).as_secs_f64();
         let is_full = sending >= FULL * self.rate;
+        let is_used = sending >= USED * self.rate;
         self.is_on_trial &= new.left < self.changed;
         let grew = new.waited - last.waited;
         if new.waited <= self.accident() {
@@ -317,7 +321,7 @@ impl Delivery {
                 // It jumped and stays, though there was little to send: the way became longer.
                 self.base.raise(new.waited);
                 new.waited = 0;
-            } else if is_full || grew > FLAT {
+            } else if is_full || (grew > FLAT && (is_used || new.stands() > self.accident())) {
                 let least = match new.waited > LONG {
                     true => LEAST_PART_LONG,
                     false => LEAST_PART,

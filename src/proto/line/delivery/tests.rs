@@ -205,6 +205,27 @@ fn a_rate_that_is_known_stays_while_the_line_carries_it() {
 }
 
 #[test]
+fn a_frame_on_a_quiet_line_that_is_found_with_the_next_one_does_not_make_the_line_slow() {
+    let rate = BitRate::new(38_400).unwrap();
+    let mut delivery = Delivery::new(rate, true, Instant::ZERO);
+    for i in 1..200_u64 {
+        let left = Instant::from_micros(i * 700_000);
+        // Its delimiter was damaged.
+        let late = if i % 50 == 0 { 700 } else { 0 };
+        let arrived = left + Duration::from_millis(5 + late);
+        delivery.on_sent(left, (i - 1) * 11);
+        let mark = Mark {
+            bytes: i * 11,
+            left,
+            heard: arrived + Duration::from_millis(10),
+            at: (arrived.as_micros() / 250) as u16,
+        };
+        let found = delivery.on_arrived(mark.heard, mark, i * 11);
+        assert_eq!(found.rate, rate, "frame {i}");
+    }
+}
+
+#[test]
 fn a_line_that_falls_is_followed_down_at_once_and_up_within_seconds() {
     let line = Line::new(115_200, |at| {
         if (20.0..50.0).contains(&at) {
