@@ -48,12 +48,16 @@ struct Outgoing {
 impl Outgoing {
     /// Whether what has left looks like a whole frame with less parity.
     fn looks_whole(&self) -> bool {
+        let left = &self.wire[..self.at];
         let escapes = if self.escaped {
-            xonxoff::escapes_in(&self.wire[..self.at])
+            xonxoff::escapes_in(left)
         } else {
             0
         };
-        let whole = |parity: &Parity| parity.stuffed_len(self.at - escapes) == self.stuffed;
+        // It may have a delimiter of its own in front.
+        let delimiter = usize::from(left.first() == Some(&0));
+        let frame = left.len() - escapes - delimiter;
+        let whole = |parity: &Parity| parity.stuffed_len(frame) == self.stuffed;
         self.stuffed.is_some() && self.at + 1 < self.wire.len() && Parity::ALL.iter().any(whole)
     }
 }
@@ -292,6 +296,29 @@ mod tests {
             assert_eq!(buf, expected);
             assert_eq!(ended, [Some(2), Some(1)]);
             assert_eq!(outbox.interruptions(), u64::from(at > 0));
+        }
+    }
+
+    #[test]
+    fn nothing_interrupts_where_a_frame_looks_whole_already_also_behind_its_own_delimiter() {
+        let parity = Parity::of_len(16).unwrap();
+        let mut frame: Vec<u8> = (1..=60).collect();
+        parity.append(&mut frame);
+        frame.push(0);
+        for delimits in [false, true] {
+            for at in 1..frame.len() {
+                let mut outbox = outbox();
+                outbox.delimit = delimits;
+                outbox.offer_ordinary(Some(1), parity, frame.clone());
+                let mut left = Vec::new();
+                outbox.transmit(usize::from(delimits) + at, &mut left);
+                outbox.offer_express(Some(2), EXPRESS.to_vec());
+                left.extend(drain(&mut outbox).0);
+                let first = left[usize::from(delimits)..].iter().position(|&b| b == 0);
+                // 60 bytes, and 60 with 2, 4 or 8 of parity.
+                let one_more = usize::from([60, 62, 64, 68].contains(&at));
+                assert_eq!(first, Some(at + one_more), "{delimits}");
+            }
         }
     }
 
