@@ -286,7 +286,11 @@ impl Decoder {
         let order = self.order;
         let rank = |fitting: Fit| order.iter().position(|&parity| fitting.has(parity));
         let held = &self.held;
-        ways.sort_by_key(|&(way, fit)| (way.gap.is_some(), !held.begins(way), rank(fit)));
+        // A frame whose parity is divided looks whole without a part of it, too: with less parity.
+        ways.sort_by_key(|&(way, fit)| {
+            let worse = (way.gap.is_some(), !held.begins(way), way.leaves_out());
+            (worse, rank(fit))
+        });
         let exact = |this: &mut Self| this.join_ways(&ways, chunk, false, judge);
         if self.with_a_part(4, exact) {
             return true;

@@ -36,6 +36,11 @@ pub(super) struct Way {
 }
 
 impl Way {
+    /// Whether a part in the midst belongs to something else.
+    pub(super) fn leaves_out(self) -> bool {
+        self.without.is_some()
+    }
+
     /// Only ordinary frames, and those of the order wire, are interrupted. Where a byte became a delimiter, any may be in two.
     pub(super) fn allowed(self, held: &Held) -> Allowed {
         let is_pair = self.from + 1 == held.parts() && self.gap.is_some();
