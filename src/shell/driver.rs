@@ -413,6 +413,9 @@ impl Driver {
             LineReport::Modem { status, news } => {
                 let words = format!("{}: modem: {status}", line.name);
                 line.status.modem = Some(status);
+                if line.status.state == DeviceState::Waiting {
+                    line.status.state = DeviceState::Calling;
+                }
                 if news {
                     self.record.tell(now, &Words::info(words).of_line(id));
                 }

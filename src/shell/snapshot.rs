@@ -72,6 +72,8 @@ pub struct DeviceStatus {
 pub enum DeviceState {
     /// Not open; it is tried again and again.
     Waiting,
+    /// Open, and its modem has no call yet.
+    Calling,
     /// Open.
     Open,
 }

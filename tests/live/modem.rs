@@ -68,8 +68,10 @@ fn a_link_over_a_call_comes_up_carries_and_hangs_up() {
     assert_eq!(modems.said_to(0).last().unwrap(), "ATH");
     two.wait_for_log("the call has ended: the carrier is gone");
     two.wait_for("a modem that waits again", |status| {
-        modem(status) == "waiting for a call" && status["devices"][0]["state"] == "waiting"
+        modem(status) == "waiting for a call" && status["devices"][0]["state"] == "calling"
     });
+    let trouble = two.status().unwrap()["stats"]["lines"][0]["trouble"].clone();
+    assert_eq!(trouble, "no call yet");
 }
 
 #[test]

@@ -3,9 +3,10 @@
 use super::Driver;
 use crate::proto::config::LineId;
 use crate::proto::event::Event;
+use crate::proto::stats::LineState;
 use crate::shell::capture::{CaptureHead, Tap, Tapped};
 use crate::shell::link::Request;
-use crate::shell::snapshot::Snapshot;
+use crate::shell::snapshot::{DeviceState, Snapshot};
 use crate::shell::talk;
 use crate::shell::words::Words;
 
@@ -109,8 +110,15 @@ impl Driver {
     }
 
     fn snapshot(&self) -> Snapshot {
+        let mut stats = self.session.stats();
+        for (line, device) in stats.lines.iter_mut().zip(&self.lines) {
+            // To the session a modem without a call is no device; whoever looks wants the truth.
+            if device.status.state == DeviceState::Calling && line.state == LineState::Closed {
+                line.trouble = Some("no call yet".to_owned());
+            }
+        }
         Snapshot {
-            stats: self.session.stats(),
+            stats,
             uptime_us: self.clock.now().as_micros(),
             pid: std::process::id(),
             devices: self.lines.iter().map(|line| line.status.clone()).collect(),

@@ -98,6 +98,7 @@ fn first_row(theme: Theme, line: &status::Line, device: &Device) -> Line<'static
             number::millis(line.queue_us),
             match device.state.as_str() {
                 "open" => "open",
+                "calling" => "no call",
                 _ => "no device",
             }
         )),

@@ -26,8 +26,15 @@ impl Replayed {
                 let counts = counts.iter().map(|(kind, count)| format!("{kind} {count}"));
                 counts.collect::<Vec<_>>().join(", ")
             };
-            let _ = writeln!(text, "Frames {name}: {}", list(&way.kinds));
-            let _ = writeln!(text, "  with: {}", list(&way.carries));
+            match way.kinds.is_empty() {
+                true => {
+                    let _ = writeln!(text, "Frames {name}: none");
+                }
+                false => {
+                    let _ = writeln!(text, "Frames {name}: {}", list(&way.kinds));
+                    let _ = writeln!(text, "  with: {}", list(&way.carries));
+                }
+            }
             for silence in &way.silences {
                 let _ = writeln!(
                     text,
