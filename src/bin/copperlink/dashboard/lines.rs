@@ -37,9 +37,7 @@ fn rows(app: &App, status: &Status, width: u16) -> Vec<Line<'static>> {
     let mut rows = Vec::new();
     for (i, (line, device)) in status.stats.lines.iter().zip(&status.devices).enumerate() {
         rows.push(first_row(theme, line, device));
-        let problem = device.problem.as_ref();
-        let problem = problem.filter(|_| device.state == "waiting");
-        if let Some(words) = problem.or(line.trouble.as_ref()) {
+        if let Some(words) = device.problem_now().or(line.trouble.as_ref()) {
             rows.extend(wrapped(words, [3, 3], width, theme.bad()));
         }
         if let Some(modem) = &device.modem {

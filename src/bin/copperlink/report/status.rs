@@ -354,9 +354,7 @@ impl Status {
 
 fn line_words(line: &Line, device: &Device) -> String {
     let mut out = format!("LINE {}: {}\n", line.name, line.state);
-    // Kept by the link when it is over.
-    let problem = device.problem.as_ref();
-    let problem = problem.filter(|_| device.state == "waiting");
+    let problem = device.problem_now();
     // A line without its device has no other trouble, and the problem says why.
     let trouble = line.trouble.as_ref();
     let trouble = trouble.filter(|_| problem.is_none() || line.state != "closed");
@@ -410,6 +408,15 @@ fn line_words(line: &Line, device: &Device) -> String {
         number::times(line.cuts)
     );
     out + &noise_words(line)
+}
+
+impl Device {
+    /// What is wrong with it now: the link keeps it when it is over. That of a modem without a call may be
+    /// what the modem says anyway.
+    pub(crate) fn problem_now(&self) -> Option<&String> {
+        let problem = self.problem.as_ref();
+        problem.filter(|&problem| self.state != "open" && self.modem.as_ref() != Some(problem))
+    }
 }
 
 /// The port's signals and the errors that it counted, where it tells.
