@@ -147,7 +147,9 @@ fn watched(site: &Site, work: impl FnOnce()) {
         look(Duration::from_millis(500), |site| {
             let mut link = UnixStream::connect(site.socket()).expect("a link");
             let mut document = String::new();
-            link.read_to_string(&mut document).expect("an answer");
+            link.write_all(b"status\n")
+                .and_then(|()| link.read_to_string(&mut document))
+                .expect("an answer");
             assert!(document.contains("history"));
         });
         look(Duration::from_secs(1), |site| {
