@@ -1,12 +1,12 @@
 //! THE loop: one task owns the session, and everything else reaches it through here.
 //!
 //! Promises: the session sees a clock that never goes back and is told of everything in bounded
-//! portions, so that no flood delays another source; a line is handed one small chunk and the
-//! next only after the device took it, and is told whether the link over it is up; datagrams reach the equipment and the record reaches the
-//! state file before anything more is transmitted, so an acknowledgement never leaves ahead of
-//! what it acknowledges, and a kill between the two repeats one control message at most; and it
-//! sleeps whenever nothing is due. Assumes that sockets, line tasks
-//! and state file never block. Leaves every decision about bytes to the session.
+//! portions, so that no flood delays another source; a line is handed one small chunk and the next
+//! only after the device took it, and is told whether the link over it is up; datagrams reach the
+//! equipment and the record reaches the state file before anything more is transmitted, so an
+//! acknowledgement never leaves ahead of what it acknowledges, and a kill between the two repeats
+//! one control message at most; and it sleeps whenever nothing is due. Assumes that sockets, line
+//! tasks and state file never block. Leaves every decision about bytes to the session.
 //!
 //! ```text
 //!          +--> wait: line report, datagram, deadline, request, stop

@@ -1,27 +1,12 @@
 //! Help, ports, status, and how the program fails.
 
-use super::support::{Program, run};
+use super::support::{COMMANDS, Program, run};
 
 #[test]
 fn help_names_every_command() {
     let said = run(&["--help"]);
     assert_eq!(said.code, Some(0));
-    for command in [
-        "run",
-        "check",
-        "ports",
-        "status",
-        "monitor",
-        "talk",
-        "capture",
-        "replay",
-        "dial",
-        "simulate",
-        "demo",
-        "test",
-        "completions",
-        "man",
-    ] {
+    for command in COMMANDS {
         assert!(
             said.out.contains(&format!("\n  {command} ")),
             "{}",

@@ -1,22 +1,6 @@
 //! Completions and manual pages are made of the program's own commands.
 
-use super::support::run;
-
-const COMMANDS: [&str; 13] = [
-    "run",
-    "check",
-    "ports",
-    "status",
-    "monitor",
-    "talk",
-    "capture",
-    "replay",
-    "dial",
-    "simulate",
-    "demo",
-    "test",
-    "completions",
-];
+use super::support::{COMMANDS, run};
 
 #[test]
 fn completions_of_each_shell_name_every_command() {

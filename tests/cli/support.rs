@@ -3,6 +3,24 @@
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStderr, ChildStdout, Stdio};
 
+/// Every command of the program.
+pub(crate) const COMMANDS: [&str; 14] = [
+    "run",
+    "check",
+    "ports",
+    "status",
+    "monitor",
+    "talk",
+    "capture",
+    "replay",
+    "dial",
+    "simulate",
+    "demo",
+    "test",
+    "completions",
+    "man",
+];
+
 pub(crate) use program::{Program, Said};
 
 #[path = "../shared/program.rs"]
